@@ -1,0 +1,26 @@
+/* file.h: files mapped for reading, and files replaced atomically. */
+#ifndef DULM_IO_FILE_H
+#define DULM_IO_FILE_H
+
+#include <diffulm/common.h>
+#include <stdbool.h>
+
+struct dulm_file {
+    const unsigned char *data; /* mapped read-only; never NULL after a successful open */
+    size_t size;
+    bool mapped;
+};
+
+/* Errors name `path`. The mapping stays valid until dulm_file_close. */
+diffulm_status dulm_file_open(const char *path, struct dulm_file *out) DIFFULM_MUST_USE;
+void dulm_file_close(struct dulm_file *file);
+
+bool dulm_file_exists(const char *path);
+
+/* "folder/name" in fresh memory, NULL when out of memory. */
+char *dulm_path_join(const char *folder, const char *name);
+
+/* Writes to a temporary file beside `path`, fsyncs, renames. The old file stays on any failure. */
+diffulm_status dulm_file_replace(const char *path, const void *data, size_t size) DIFFULM_MUST_USE;
+
+#endif

@@ -1,0 +1,32 @@
+/* golden [-v] DIR...: runs every golden test found in folders laid out like the fixtures. */
+#include <stdio.h>
+#include <string.h>
+
+#include "golden.h"
+#include "support.h"
+
+typedef void golden_area(const char *folder);
+
+/* Each area looks for its own sub-folders and does nothing where there are none. */
+static golden_area *const areas[] = {NULL};
+
+int main(int argc, char **argv)
+{
+    int folders = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "-v") == 0) {
+            golden_verbose = true;
+            continue;
+        }
+        folders++;
+        for (golden_area *const *area = areas; *area; area++)
+            (*area)(argv[i]);
+    }
+    if (!folders) {
+        fprintf(stderr, "usage: golden [-v] DIR...\n");
+        return 2;
+    }
+    printf("%ld passed, %ld failed, %ld skipped\n", golden_counts.passed, golden_counts.failed,
+           golden_counts.skipped);
+    return golden_counts.failed ? 1 : golden_counts.passed ? 0 : 77;
+}
