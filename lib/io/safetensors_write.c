@@ -1,0 +1,49 @@
+/* safetensors_write.c: writing the safetensors format. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/strbuf.h"
+#include "io/file.h"
+#include "io/safetensors.h"
+
+static void write_header(struct dulm_strbuf *header, const struct dulm_tensor *tensors,
+                         size_t count)
+{
+    dulm_strbuf_printf(header, "{\"__metadata__\":{\"format\":\"pt\"}");
+    size_t offset = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct dulm_tensor *t = &tensors[i];
+        dulm_strbuf_printf(header, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", t->name,
+                           dulm_dtype_name(t->dtype));
+        for (int d = 0; d < t->rank; d++)
+            dulm_strbuf_printf(header, "%s%lld", d ? "," : "", (long long)t->shape[d]);
+        dulm_strbuf_printf(header, "],\"data_offsets\":[%zu,%zu]}", offset, offset + t->bytes);
+        offset += t->bytes;
+    }
+    dulm_strbuf_printf(header, "}");
+    while (header->length % 8 && !header->failed)
+        dulm_strbuf_append(header, " ", 1);
+}
+
+diffulm_status dulm_safetensors_write(const char *path, const struct dulm_tensor *tensors,
+                                      size_t count)
+{
+    struct dulm_strbuf header = {0}, all = {0};
+    write_header(&header, tensors, count);
+    unsigned char length[8];
+    for (int i = 0; i < 8; i++)
+        length[i] = (unsigned char)((uint64_t)header.length >> (8 * i));
+    dulm_strbuf_append(&all, (const char *)length, 8);
+    if (!header.failed)
+        dulm_strbuf_append(&all, header.data, header.length);
+    for (size_t i = 0; i < count; i++)
+        dulm_strbuf_append(&all, tensors[i].data, tensors[i].bytes);
+    diffulm_status rc = header.failed || all.failed
+                            ? dulm_fail_memory()
+                            : dulm_file_replace(path, all.data, all.length);
+    dulm_strbuf_release(&header);
+    dulm_strbuf_release(&all);
+    return rc;
+}
