@@ -1,0 +1,52 @@
+/* runtime.h: how the library computes: threads, backend, instruction set. Optional everywhere: NULL
+ * means one runtime with the defaults. */
+#ifndef DIFFULM_RUNTIME_H
+#define DIFFULM_RUNTIME_H
+
+#include <diffulm/common.h>
+
+DIFFULM_BEGIN_DECLS
+
+/* Frozen and reference-counted; used from any number of threads. Since 0.1. */
+typedef struct diffulm_runtime diffulm_runtime;
+
+#define DIFFULM_BACKEND_AUTO 0      /* oneDNN where it was built in, else plain C */
+#define DIFFULM_BACKEND_REFERENCE 1 /* plain C; logits do not depend on batch mates, bit for bit */
+#define DIFFULM_BACKEND_ONEDNN 2
+
+#define DIFFULM_ISA_AUTO 0
+#define DIFFULM_ISA_BASELINE 1 /* what every CPU of this architecture has */
+#define DIFFULM_ISA_AVX2 2
+#define DIFFULM_ISA_AVX512 3
+
+struct diffulm_runtime_options {
+    size_t struct_size;
+    int32_t threads; /* 0: one per core the process may use */
+    int32_t backend; /* DIFFULM_BACKEND_… */
+    int32_t isa;     /* the most that may be used, DIFFULM_ISA_…; the reference backend stays at
+                        the baseline */
+};
+#define DIFFULM_RUNTIME_OPTIONS_INIT {sizeof(struct diffulm_runtime_options), 0, 0, 0}
+
+/* Fills the options with the defaults, as the static initialiser does. Since 0.1. */
+DIFFULM_API void diffulm_runtime_options_init(struct diffulm_runtime_options *options);
+
+/* Makes a runtime. `options` may be NULL. On success *out is owned by the caller (unref). Errors:
+ * E_ARGUMENT, E_UNSUPPORTED for a backend that was not built in, E_OUT_OF_MEMORY. Any thread. Since
+ * 0.1. */
+DIFFULM_API diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *options,
+                                                  diffulm_runtime **out) DIFFULM_MUST_USE;
+DIFFULM_API diffulm_runtime *diffulm_runtime_ref(diffulm_runtime *runtime);
+DIFFULM_API void diffulm_runtime_unref(diffulm_runtime *runtime); /* NULL is allowed */
+
+/* What was chosen, as constant text: "onednn 2.6 + avx2, 2 threads" and the like, at most `capacity`
+ * bytes with its NUL. Since 0.1. */
+DIFFULM_API void diffulm_runtime_describe(const diffulm_runtime *runtime, char *buffer,
+                                          size_t capacity);
+
+/* "0.1.0". Since 0.1. */
+DIFFULM_API const char *diffulm_version(void);
+
+DIFFULM_END_DECLS
+
+#endif

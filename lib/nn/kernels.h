@@ -1,0 +1,70 @@
+/* kernels.h: the single-threaded operations, each in one file under ref/, forward and backward side by
+ * side. The same plain C is compiled for the baseline (the reference) and for wider instruction sets;
+ * a runtime picks one table. Shapes are row-major; T is tokens, d the hidden size, f the FFN size. */
+#ifndef DULM_NN_KERNELS_H
+#define DULM_NN_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum dulm_activation { DULM_GELU, DULM_RELU, DULM_GELU_TANH, DULM_SILU, DULM_TANH };
+
+struct dulm_kernels {
+    const char *name;
+
+    /* Rows [begin, end) of C[m, n] (+)= op(A) op(B). trans_a: A is stored [k, m]; trans_b: B is stored
+     * [n, k]. accumulate: add to C, else overwrite. */
+    void (*gemm)(bool trans_a, bool trans_b, size_t begin, size_t end, size_t n, size_t k,
+                 const float *a, size_t lda, const float *b, size_t ldb, bool accumulate, float *c,
+                 size_t ldc);
+
+    /* y = (x - mean) / sqrt(var + eps) * weight + bias, per row of d. bias may be NULL. */
+    void (*layer_norm)(size_t rows, size_t d, const float *x, const float *weight,
+                       const float *bias, float eps, float *y);
+    /* dx += the gradient; stats[2 * row] = mean, [2 * row + 1] = 1/deviation for the parameters. */
+    void (*layer_norm_backward)(size_t rows, size_t d, const float *x, const float *weight,
+                                float eps, const float *dy, float *dx, float *stats);
+    /* dweight, dbias (or NULL) += over all rows, columns [begin, end). */
+    void (*layer_norm_parameters)(size_t begin, size_t end, size_t rows, size_t d, const float *x,
+                                  const float *stats, const float *dy, float *dweight,
+                                  float *dbias);
+
+    /* y = act(u), and du = dy * act'(u). */
+    void (*activation)(enum dulm_activation kind, size_t count, const float *u, float *y);
+    void (*activation_backward)(enum dulm_activation kind, size_t count, const float *u,
+                                const float *dy, float *du);
+    /* u: [rows, 2 f]; y[r][j] = act(u[r][j]) * u[r][f + j]. */
+    void (*gated)(enum dulm_activation kind, size_t rows, size_t f, const float *u, float *y);
+    void (*gated_backward)(enum dulm_activation kind, size_t rows, size_t f, const float *u,
+                           const float *dy, float *du);
+
+    /* In place: p = softmax(scale * s), each of `rows` rows of n; a row of -inf becomes zeros. */
+    void (*softmax)(size_t rows, size_t n, float scale, float *s);
+    /* ds = scale * p * (dp - sum(p * dp)), in place over dp. */
+    void (*softmax_backward)(size_t rows, size_t n, float scale, const float *p, float *dp);
+
+    /* out[j] += sum over rows of x[r][j], columns [begin, end) of a matrix with `stride` columns. */
+    void (*column_sums)(size_t begin, size_t end, size_t rows, size_t stride, const float *x,
+                        float *out);
+    /* y = a + b. */
+    void (*add)(size_t count, const float *a, const float *b, float *y);
+
+    /* ce = -log p[target], uniform_ce = -mean log p; then logits become the gradient
+     * d_ce * (p - onehot) + d_uniform * (p - 1/n) unless both are 0 (logits are then untouched). */
+    void (*cross_entropy)(size_t n, float *logits, size_t target, float d_ce, float d_uniform,
+                          double *ce, double *uniform_ce);
+
+    /* Decoupled weight decay (Loshchilov & Hutter 2019); correction1/2 = 1 - beta^step. */
+    void (*adamw)(size_t count, float *theta, const float *g, float *m, float *v, float scale,
+                  float lr, float decay, float beta1, float beta2, float epsilon,
+                  float correction1, float correction2);
+};
+
+extern const struct dulm_kernels dulm_kernels_baseline;
+#if defined(__x86_64__)
+extern const struct dulm_kernels dulm_kernels_avx2;
+extern const struct dulm_kernels dulm_kernels_avx512;
+#endif
+
+#endif

@@ -1,0 +1,36 @@
+/* gemm.c: the one file that calls oneDNN. dnnl_sgemm has the same signature in the 2.x and 3.x APIs; it
+ * computes row-major C = alpha op(A) op(B) + beta C. Its team is OpenMP's, whose size is a setting of
+ * the calling thread: set for the call, then put back. */
+#include <omp.h>
+#include <oneapi/dnnl/dnnl.h>
+
+#include "base/error.h"
+#include "nn/runtime.h"
+
+diffulm_status dulm_onednn_gemm(int threads, bool trans_a, bool trans_b, size_t m, size_t n,
+                                size_t k, const float *a, size_t lda, const float *b, size_t ldb,
+                                bool accumulate, float *c, size_t ldc)
+{
+    const int before = omp_get_max_threads();
+    if (before != threads)
+        omp_set_num_threads(threads);
+    const dnnl_status_t rc =
+        dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m, (dnnl_dim_t)n,
+                   (dnnl_dim_t)k, 1.0f, a, (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb,
+                   accumulate ? 1.0f : 0.0f, c, (dnnl_dim_t)ldc);
+    if (before != threads)
+        omp_set_num_threads(before);
+    if (rc == dnnl_out_of_memory)
+        return dulm_fail_memory();
+    if (rc != dnnl_success)
+        return dulm_fail(DIFFULM_E_INTERNAL, "oneDNN refused a product of %zu x %zu x %zu: %d", m,
+                         n, k, (int)rc);
+    return DIFFULM_OK;
+}
+
+void dulm_onednn_version(int *major, int *minor)
+{
+    const dnnl_version_t *version = dnnl_version();
+    *major = version->major;
+    *minor = version->minor;
+}

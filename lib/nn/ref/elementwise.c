@@ -1,0 +1,39 @@
+/* elementwise.c: sums over columns, additions, the AdamW update. */
+#include <math.h>
+
+#include "nn/ref/isa.h"
+
+void K(column_sums)(size_t begin, size_t end, size_t rows, size_t stride, const float *x,
+                    float *out)
+{
+    for (size_t r = 0; r < rows; r++) {
+        const float *restrict in = x + r * stride;
+        float *restrict to = out;
+        for (size_t j = begin; j < end; j++)
+            to[j] += in[j];
+    }
+}
+
+void K(add)(size_t count, const float *a, const float *b, float *y)
+{
+    for (size_t i = 0; i < count; i++)
+        y[i] = a[i] + b[i];
+}
+
+void K(adamw)(size_t count, float *theta, const float *g, float *m, float *v, float scale, float lr,
+              float decay, float beta1, float beta2, float epsilon, float correction1,
+              float correction2)
+{
+    float *restrict th = theta;
+    const float *restrict gr = g;
+    float *restrict mm = m;
+    float *restrict vv = v;
+    const float keep = 1.0f - lr * decay;
+    for (size_t i = 0; i < count; i++) {
+        const float x = gr[i] * scale;
+        mm[i] = beta1 * mm[i] + (1 - beta1) * x;
+        vv[i] = beta2 * vv[i] + (1 - beta2) * x * x;
+        th[i] = th[i] * keep -
+                lr * (mm[i] / correction1) / (sqrtf(vv[i] / correction2) + epsilon);
+    }
+}

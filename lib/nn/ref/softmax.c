@@ -1,0 +1,73 @@
+/* softmax.c: softmax over rows, and cross entropy with its gradient in place of the logits. */
+#include <math.h>
+
+#include "nn/ref/isa.h"
+#include "nn/ref/lanes.h"
+
+void K(softmax)(size_t rows, size_t n, float scale, float *s)
+{
+    for (size_t r = 0; r < rows; r++) {
+        float *restrict x = s + r * n;
+        const float top = dulm_max(n, x);
+        if (!(top > -INFINITY)) {
+            memset(x, 0, n * sizeof *x);
+            continue;
+        }
+        for (size_t j = 0; j < n; j++)
+            x[j] = dulm_exp((x[j] - top) * scale);
+        const float factor = 1.0f / dulm_sum(n, x);
+        for (size_t j = 0; j < n; j++)
+            x[j] *= factor;
+    }
+}
+
+void K(softmax_backward)(size_t rows, size_t n, float scale, const float *p, float *dp)
+{
+    for (size_t r = 0; r < rows; r++) {
+        const float *restrict q = p + r * n;
+        float *restrict g = dp + r * n;
+        const float inner = dulm_dot(n, q, g);
+        for (size_t j = 0; j < n; j++)
+            g[j] = scale * q[j] * (g[j] - inner);
+    }
+}
+
+/* Sum of e^(x - top): lanes in single within blocks of 1024, blocks in double, so that the error does
+ * not grow with the vocabulary. */
+static double exp_sum(size_t n, const float *restrict x, float top)
+{
+    double total = 0;
+    for (size_t b = 0; b < n; b += 1024) {
+        const size_t m = n - b < 1024 ? n - b : 1024;
+        float s[DULM_LANES] = {0};
+        size_t i = 0;
+        for (; i + DULM_LANES <= m; i += DULM_LANES)
+            for (int l = 0; l < DULM_LANES; l++)
+                s[l] += dulm_exp(x[b + i + (size_t)l] - top);
+        for (int l = 0; i < m; i++, l++)
+            s[l] += dulm_exp(x[b + i] - top);
+        total += (double)dulm_lanes_total(s);
+    }
+    return total;
+}
+
+void K(cross_entropy)(size_t n, float *logits, size_t target, float d_ce, float d_uniform,
+                      double *ce, double *uniform_ce)
+{
+    const float top = dulm_max(n, logits);
+    const double sum = exp_sum(n, logits, top);
+    const double lse = (double)top + log(sum);
+    double mean = 0;
+    for (size_t b = 0; b < n; b += 1024)
+        mean += (double)dulm_sum(n - b < 1024 ? n - b : 1024, logits + b);
+    *ce = lse - (double)logits[target];
+    *uniform_ce = lse - mean / (double)n;
+    if (d_ce == 0 && d_uniform == 0)
+        return;
+    const float factor = (float)((double)(d_ce + d_uniform) / sum);
+    const float floor = d_uniform / (float)n;
+    float *restrict x = logits;
+    for (size_t j = 0; j < n; j++)
+        x[j] = factor * dulm_exp(x[j] - top) - floor;
+    x[target] -= d_ce;
+}

@@ -1,0 +1,23 @@
+/* table.c: the kernels of one instruction set, gathered. */
+#include "nn/ref/isa.h"
+
+#define DULM_TEXT2(x) #x
+#define DULM_TEXT(x) DULM_TEXT2(x)
+
+const struct dulm_kernels DULM_JOIN(dulm_kernels, DULM_ISA) = {
+    .name = DULM_TEXT(DULM_ISA),
+    .gemm = K(gemm),
+    .layer_norm = K(layer_norm),
+    .layer_norm_backward = K(layer_norm_backward),
+    .layer_norm_parameters = K(layer_norm_parameters),
+    .activation = K(activation),
+    .activation_backward = K(activation_backward),
+    .gated = K(gated),
+    .gated_backward = K(gated_backward),
+    .softmax = K(softmax),
+    .softmax_backward = K(softmax_backward),
+    .column_sums = K(column_sums),
+    .add = K(add),
+    .cross_entropy = K(cross_entropy),
+    .adamw = K(adamw),
+};

@@ -1,0 +1,61 @@
+/* runtime.h: the runtime handle and the operations over whole packed batches: kernels of one
+ * instruction set cut over threads, matrix products by the chosen backend. */
+#ifndef DULM_NN_RUNTIME_H
+#define DULM_NN_RUNTIME_H
+
+#include <diffulm/runtime.h>
+#include <stdatomic.h>
+
+#include "base/refcount.h"
+#include "nn/kernels.h"
+
+struct diffulm_runtime {
+    dulm_refcount refs;
+    int threads;
+    int backend; /* DIFFULM_BACKEND_REFERENCE or _ONEDNN */
+    const struct dulm_kernels *kernels;
+};
+
+/* C[m, n] (+)= op(A) op(B), all threads; see dulm_kernels.gemm for the flags. */
+diffulm_status dulm_gemm(const struct diffulm_runtime *rt, bool trans_a, bool trans_b, size_t m,
+                         size_t n, size_t k, const float *a, size_t lda, const float *b,
+                         size_t ldb, bool accumulate, float *c,
+                         size_t ldc) DIFFULM_MUST_USE;
+/* The same on the calling thread alone, for use inside a parallel loop. */
+diffulm_status dulm_gemm_single(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
+                                size_t m, size_t n, size_t k, const float *a, size_t lda,
+                                const float *b, size_t ldb, bool accumulate, float *c,
+                                size_t ldc) DIFFULM_MUST_USE;
+
+void dulm_layer_norm(const struct diffulm_runtime *rt, size_t rows, size_t d, const float *x,
+                     const float *weight, const float *bias, float eps, float *y);
+/* dx += ; dweight, dbias += (NULL: not wanted). stats: [2 rows] scratch. */
+void dulm_layer_norm_backward(const struct diffulm_runtime *rt, size_t rows, size_t d,
+                              const float *x, const float *weight, float eps, const float *dy,
+                              float *dx, float *stats, float *dweight, float *dbias);
+/* gated: u is [rows, 2 f]. */
+void dulm_activate(const struct diffulm_runtime *rt, enum dulm_activation kind, bool gated,
+                   size_t rows, size_t f, const float *u, float *y);
+/* du may be dy when not gated. */
+void dulm_activate_backward(const struct diffulm_runtime *rt, enum dulm_activation kind, bool gated,
+                            size_t rows, size_t f, const float *u, const float *dy, float *du);
+void dulm_column_sums(const struct diffulm_runtime *rt, size_t rows, size_t columns, size_t stride,
+                      const float *x, float *out);
+void dulm_add(const struct diffulm_runtime *rt, size_t count, const float *a, const float *b,
+              float *y);
+/* Every row of y[rows, stride] = bias[columns], or 0 where bias is NULL. */
+void dulm_fill_rows(const struct diffulm_runtime *rt, size_t rows, size_t columns, size_t stride,
+                    const float *bias, float *y);
+
+/* The runtime that NULL stands for, with a reference for the caller. */
+diffulm_status dulm_runtime_default(struct diffulm_runtime **out) DIFFULM_MUST_USE;
+
+/* In onednn/: row-major single-precision product on `threads` threads; version text. */
+#ifdef DULM_ONEDNN
+diffulm_status dulm_onednn_gemm(int threads, bool trans_a, bool trans_b, size_t m, size_t n,
+                                size_t k, const float *a, size_t lda, const float *b, size_t ldb,
+                                bool accumulate, float *c, size_t ldc) DIFFULM_MUST_USE;
+void dulm_onednn_version(int *major, int *minor);
+#endif
+
+#endif
