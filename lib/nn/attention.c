@@ -1,0 +1,219 @@
+/* attention.c: one (row, head) at a time: S = q k^T / sqrt(h), P = softmax(S), context = P v. Rows are
+ * never padded. Backward computes P again, so nothing of size L x L is kept:
+ *   dv = P^T dc;  dP = dc v^T;  dS = P (dP - sum P dP) / sqrt(h);  dq = dS k;  dk = dS^T q. */
+#include "nn/attention.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "base/thread.h"
+
+struct job {
+    const struct diffulm_runtime *rt;
+    const struct dulm_attention_shape *shape;
+    const struct dulm_visibility *visible;
+    const struct dulm_attention_dropout *dropout;
+    const float *qkv, *dcontext;
+    float *context, *dqkv, *scratch;
+    atomic_int status;
+};
+
+size_t dulm_attention_scratch(const struct diffulm_runtime *rt,
+                              const struct dulm_attention_shape *shape)
+{
+    return (size_t)rt->threads * 2 * shape->longest * shape->longest;
+}
+
+static bool sees(const struct dulm_visibility *v, size_t i, size_t j)
+{
+    switch (v->kind) {
+    case DULM_ATTENTION_FULL:
+        return true;
+    case DULM_ATTENTION_PREFIX_LM:
+        return !v->source || !v->source[i] || v->source[j];
+    case DULM_ATTENTION_CAUSAL:
+        return j <= i;
+    case DULM_ATTENTION_BLOCKWISE:
+        if (v->source && v->source[i])
+            return v->source[j];
+        return v->block[j] <= v->block[i];
+    }
+    return true;
+}
+
+static void mask_scores(const struct dulm_visibility *v, size_t first, size_t length, float *s)
+{
+    if (v->kind == DULM_ATTENTION_FULL && !v->attended && (!v->window || v->window >= length))
+        return;
+    for (size_t i = 0; i < length; i++)
+        for (size_t j = 0; j < length; j++) {
+            const size_t distance = i > j ? i - j : j - i;
+            if (!sees(v, first + i, first + j) || (v->attended && !v->attended[first + j]) ||
+                (v->window && distance > v->window))
+                s[i * length + j] = -INFINITY;
+        }
+}
+
+/* p *= keep / (1 - rate), the same draws whenever it is called. */
+static void drop(const struct dulm_attention_dropout *d, size_t row, size_t head, size_t length,
+                 float *p)
+{
+    const float factor = 1.0f / (1.0f - d->rate);
+    for (size_t i = 0; i < length; i++) {
+        uint32_t words[4] = {0};
+        for (size_t j = 0; j < length; j++) {
+            const uint32_t draw = d->first_draw + (uint32_t)(head * d->stride + j);
+            if (j == 0 || draw % 4 == 0)
+                dulm_draw4(d->seed, DULM_STREAM_DROPOUT, d->step, d->row_number[row], (uint32_t)i,
+                           draw / 4, words);
+            const bool keep = dulm_uniform(words[draw % 4]) >= (double)d->rate;
+            p[i * length + j] = keep ? p[i * length + j] * factor : 0.0f;
+        }
+    }
+}
+
+static diffulm_status probabilities(const struct job *job, size_t first, size_t length,
+                                    const float *q, const float *k, float *p)
+{
+    const size_t h = job->shape->head_size, stride = 3 * job->shape->heads * h;
+    diffulm_status rc = dulm_gemm_single(job->rt, false, true, length, length, h, q, stride, k,
+                                         stride, false, p, length);
+    mask_scores(job->visible, first, length, p);
+    job->rt->kernels->softmax(length, length, 1.0f / sqrtf((float)h), p);
+    return rc;
+}
+
+static diffulm_status forward_head(const struct job *job, size_t row, size_t head, float *p)
+{
+    const struct dulm_attention_shape *s = job->shape;
+    const size_t first = s->offsets[row], length = s->offsets[row + 1] - first;
+    const size_t h = s->head_size, d = s->heads * h, stride = 3 * d;
+    const float *q = job->qkv + first * stride + head * h, *k = q + d, *v = k + d;
+    diffulm_status rc = probabilities(job, first, length, q, k, p);
+    if (job->dropout->rate > 0)
+        drop(job->dropout, row, head, length, p);
+    if (rc < 0)
+        return rc;
+    return dulm_gemm_single(job->rt, false, false, length, h, length, p, length, v, stride, false,
+                            job->context + first * d + head * h, d);
+}
+
+static diffulm_status backward_head(const struct job *job, size_t row, size_t head, float *p,
+                                    float *dp)
+{
+    const struct dulm_attention_shape *s = job->shape;
+    const size_t first = s->offsets[row], length = s->offsets[row + 1] - first;
+    const size_t h = s->head_size, d = s->heads * h, stride = 3 * d;
+    const float *q = job->qkv + first * stride + head * h, *k = q + d, *v = k + d;
+    const float *dc = job->dcontext + first * d + head * h;
+    float *dq = job->dqkv + first * stride + head * h, *dk = dq + d, *dv = dk + d;
+    const struct diffulm_runtime *rt = job->rt;
+    diffulm_status rc = probabilities(job, first, length, q, k, p);
+    if (rc == DIFFULM_OK)
+        rc = dulm_gemm_single(rt, false, true, length, length, h, dc, d, v, stride, false, dp,
+                              length);
+    if (rc == DIFFULM_OK && job->dropout->rate > 0) {
+        /* dp passes through the mask; dv needs the dropped probabilities, so drop a copy in turn. */
+        drop(job->dropout, row, head, length, dp);
+        drop(job->dropout, row, head, length, p);
+        rc = dulm_gemm_single(rt, true, false, length, h, length, p, length, dc, d, false, dv,
+                              stride);
+        if (rc == DIFFULM_OK)
+            rc = probabilities(job, first, length, q, k, p);
+    } else if (rc == DIFFULM_OK)
+        rc = dulm_gemm_single(rt, true, false, length, h, length, p, length, dc, d, false, dv,
+                              stride);
+    if (rc < 0)
+        return rc;
+    rt->kernels->softmax_backward(length, length, 1.0f / sqrtf((float)h), p, dp);
+    rc = dulm_gemm_single(rt, false, false, length, h, length, dp, length, k, stride, false, dq,
+                          stride);
+    if (rc == DIFFULM_OK)
+        rc = dulm_gemm_single(rt, true, false, length, h, length, dp, length, q, stride, false, dk,
+                              stride);
+    return rc;
+}
+
+static void part(void *user, size_t begin, size_t end, int worker)
+{
+    struct job *job = user;
+    const size_t square = job->shape->longest * job->shape->longest;
+    float *p = job->scratch + (size_t)worker * 2 * square;
+    for (size_t i = begin; i < end; i++) {
+        const size_t row = i / job->shape->heads, head = i % job->shape->heads;
+        const diffulm_status rc = job->dqkv ? backward_head(job, row, head, p, p + square)
+                                            : forward_head(job, row, head, p);
+        if (rc < 0)
+            atomic_store(&job->status, rc);
+    }
+}
+
+static diffulm_status run(struct job *job)
+{
+    atomic_init(&job->status, DIFFULM_OK);
+    dulm_parallel(job->rt->threads, job->shape->rows * job->shape->heads, 1, part, job);
+    const diffulm_status rc = atomic_load(&job->status);
+    return rc < 0 ? dulm_fail(rc, "attention: a matrix product failed: out of memory in oneDNN")
+                  : DIFFULM_OK;
+}
+
+diffulm_status dulm_attention_forward(const struct diffulm_runtime *rt,
+                                      const struct dulm_attention_shape *shape,
+                                      const struct dulm_visibility *visible,
+                                      const struct dulm_attention_dropout *dropout,
+                                      const float *qkv, float *context, float *scratch)
+{
+    struct job job = {.rt = rt, .shape = shape, .visible = visible, .dropout = dropout,
+                      .qkv = qkv, .context = context, .scratch = scratch};
+    return run(&job);
+}
+
+diffulm_status dulm_attention_backward(const struct diffulm_runtime *rt,
+                                       const struct dulm_attention_shape *shape,
+                                       const struct dulm_visibility *visible,
+                                       const struct dulm_attention_dropout *dropout,
+                                       const float *qkv, const float *dcontext, float *dqkv,
+                                       float *scratch)
+{
+    struct job job = {.rt = rt, .shape = shape, .visible = visible, .dropout = dropout,
+                      .qkv = qkv, .dcontext = dcontext, .dqkv = dqkv, .scratch = scratch};
+    return run(&job);
+}
+
+struct rotary_job {
+    size_t heads, half;
+    const int32_t *positions;
+    float theta;
+    bool inverse;
+    float *qkv;
+};
+
+static void rotary_part(void *user, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    const struct rotary_job *r = user;
+    const size_t h = 2 * r->half, d = r->heads * h;
+    for (size_t j = 0; j < r->half; j++) {
+        /* As the reference: the frequency in single precision, then the angle. */
+        const float frequency = 1.0f / powf(r->theta, (float)(2 * j) / (float)h);
+        for (size_t t = begin; t < end; t++) {
+            const float angle = (float)r->positions[t] * frequency;
+            const float c = cosf(angle), s = r->inverse ? -sinf(angle) : sinf(angle);
+            for (size_t head = 0; head < 2 * r->heads; head++) {
+                float *x = r->qkv + t * 3 * d + head * h + j;
+                const float a = x[0], b = x[r->half];
+                x[0] = a * c - b * s;
+                x[r->half] = b * c + a * s;
+            }
+        }
+    }
+}
+
+void dulm_rotary(const struct diffulm_runtime *rt, size_t tokens, size_t heads, size_t head_size,
+                 const int32_t *positions, float theta, bool inverse, float *qkv)
+{
+    struct rotary_job job = {heads, head_size / 2, positions, theta, inverse, qkv};
+    dulm_parallel(rt->threads, tokens, 16, rotary_part, &job);
+}
