@@ -165,7 +165,7 @@ static void add_part(void *user, size_t begin, size_t end, int worker)
     j->k->add(end - begin, j->x + begin, j->dy + begin, j->y + begin);
 }
 
-void dulm_add(const struct diffulm_runtime *rt, size_t count, const float *a, const float *b,
+void dulm_residual(const struct diffulm_runtime *rt, size_t count, const float *a, const float *b,
               float *y)
 {
     struct row_job job = {.k = rt->kernels, .x = a, .dy = b, .y = y};

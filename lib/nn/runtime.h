@@ -41,7 +41,7 @@ void dulm_activate_backward(const struct diffulm_runtime *rt, enum dulm_activati
                             size_t rows, size_t f, const float *u, const float *dy, float *du);
 void dulm_column_sums(const struct diffulm_runtime *rt, size_t rows, size_t columns, size_t stride,
                       const float *x, float *out);
-void dulm_add(const struct diffulm_runtime *rt, size_t count, const float *a, const float *b,
+void dulm_residual(const struct diffulm_runtime *rt, size_t count, const float *a, const float *b,
               float *y);
 /* Every row of y[rows, stride] = bias[columns], or 0 where bias is NULL. */
 void dulm_fill_rows(const struct diffulm_runtime *rt, size_t rows, size_t columns, size_t stride,
