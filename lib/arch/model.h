@@ -1,0 +1,43 @@
+/* model.h: the frozen model: configuration, mapped files, pointers to the weights. */
+#ifndef DULM_ARCH_MODEL_H
+#define DULM_ARCH_MODEL_H
+
+#include <diffulm/model.h>
+
+#include "arch/weights.h"
+#include "base/refcount.h"
+#include "io/safetensors.h"
+#include "nn/runtime.h"
+
+struct diffulm_model {
+    dulm_refcount refs;
+    struct diffulm_runtime *runtime;
+    struct dulm_config config;
+    struct dulm_parameter *parameters;
+    size_t parameter_count;
+    struct dulm_weights weights;
+    struct dulm_safetensors **shards; /* the mapped files: the memory of F32 weights */
+    size_t shard_count;
+    float *widened; /* F16 and BF16 weights, and a fresh head */
+    char **skipped; /* names of tensors that the model does not use */
+    size_t skipped_count;
+    enum dulm_dtype dtype; /* of the first matrix on disk */
+};
+
+/* The tensors of a folder: model.safetensors, or the shards its index names. */
+diffulm_status dulm_shards_open(const char *folder, struct dulm_safetensors ***out,
+                                size_t *count) DIFFULM_MUST_USE;
+void dulm_shards_close(struct dulm_safetensors **shards, size_t count);
+
+/* A frozen model over a copy of `values`, one block with all parameters in their order. */
+diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
+                                      const struct dulm_config *config, const float *values,
+                                      struct diffulm_model **out) DIFFULM_MUST_USE;
+
+/* config.json and model.safetensors in `folder` (made when absent), F32, F16 or BF16. */
+diffulm_status dulm_model_write(const struct dulm_config *config,
+                                const struct dulm_parameter *parameters, size_t count,
+                                const struct dulm_weights *weights, const char *folder,
+                                enum dulm_dtype dtype) DIFFULM_MUST_USE;
+
+#endif
