@@ -1,0 +1,39 @@
+/* score.h: the forward pass on packed ragged batches, for scoring. */
+#ifndef DULM_ARCH_SCORE_H
+#define DULM_ARCH_SCORE_H
+
+#include <stdatomic.h>
+
+#include "arch/model.h"
+#include "nn/attention.h"
+
+struct dulm_batch {
+    size_t rows;
+    const size_t *offsets;    /* [rows + 1] */
+    const int32_t *tokens;    /* [total] */
+    const int32_t *positions; /* [total] position ids, or NULL for the family's rule */
+    const uint8_t *source;    /* [total] 1: source token, or NULL */
+    const uint8_t *attended;  /* [total] 0: no query attends to it, or NULL */
+    enum dulm_attention attention;
+    int32_t newline_id;
+};
+
+/* Buffers of a forward pass; they grow to the largest batch seen and are reused. One thread at a
+ * time. */
+struct dulm_workspace;
+diffulm_status dulm_workspace_create(struct dulm_workspace **out) DIFFULM_MUST_USE;
+void dulm_workspace_destroy(struct dulm_workspace *workspace);
+
+/* Runs the encoder; its last states stay in the workspace until the next call. `cancel` (or NULL) is
+ * looked at between layers: non-zero gives E_CANCELLED. */
+diffulm_status dulm_encode(struct dulm_workspace *workspace, const struct diffulm_model *model,
+                           const struct dulm_batch *batch,
+                           const atomic_int *cancel) DIFFULM_MUST_USE;
+/* [total, d], valid until the next dulm_encode. */
+const float *dulm_encoded(const struct dulm_workspace *workspace);
+
+/* logits [count, vocabulary] of chosen packed positions of the last dulm_encode. */
+diffulm_status dulm_head(struct dulm_workspace *workspace, const struct diffulm_model *model,
+                         const size_t *wanted, size_t count, float *logits) DIFFULM_MUST_USE;
+
+#endif
