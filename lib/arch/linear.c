@@ -1,0 +1,144 @@
+/* linear.c: linear maps with bias and adapter, forward and backward; dropout of activations. */
+#include "arch/block.h"
+#include "base/rng.h"
+#include "base/thread.h"
+
+static const struct dulm_adapter *adapter_of(const struct dulm_weights *w, int layer, int slot)
+{
+    if (!w->adapter || layer < 0)
+        return NULL;
+    const struct dulm_adapter *a = &w->adapter[layer * DULM_LAYER_SLOTS + slot];
+    return a->rank ? a : NULL;
+}
+
+static float *values(const struct dulm_weights *w, int layer, int slot)
+{
+    return layer < 0 ? w->global[slot] : w->layer[layer].slot[slot];
+}
+
+diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, size_t in,
+                           size_t out, const float *x, float *y, size_t ldy)
+{
+    const float *w = values(pass->weights, layer, slot);
+    const float *b = values(pass->weights, layer, slot + 1);
+    const size_t rows = pass->tokens;
+    if (b)
+        dulm_fill_rows(pass->rt, rows, out, ldy, b, y);
+    diffulm_status rc =
+        dulm_gemm(pass->rt, false, true, rows, out, in, x, in, w, in, b != NULL, y, ldy);
+    const struct dulm_adapter *a = adapter_of(pass->weights, layer, slot);
+    if (rc < 0 || !a)
+        return rc;
+    float *h = pass->adapter_scratch;
+    rc = dulm_gemm(pass->rt, false, true, rows, a->rank, in, x, in, a->a, in, false, h, a->rank);
+    for (size_t i = 0; i < rows * a->rank; i++)
+        h[i] *= a->scale;
+    if (rc == DIFFULM_OK)
+        rc = dulm_gemm(pass->rt, false, true, rows, out, a->rank, h, a->rank, a->b, a->rank, true, y,
+                       ldy);
+    return rc;
+}
+
+/* With h = x A^T: dB += scale dy^T h; dh = scale dy B; dA += dh^T x; dx += dh A. */
+static diffulm_status adapter_backward(const struct dulm_pass *pass, const struct dulm_adapter *a,
+                                       const struct dulm_adapter *grad, size_t in, size_t out,
+                                       const float *x, const float *dy, size_t lddy, float *dx)
+{
+    const size_t rows = pass->tokens, r = a->rank;
+    float *h = pass->adapter_scratch;
+    diffulm_status rc = dulm_gemm(pass->rt, false, true, rows, r, in, x, in, a->a, in, false, h, r);
+    for (size_t i = 0; i < rows * r; i++)
+        h[i] *= a->scale;
+    if (rc == DIFFULM_OK)
+        rc = dulm_gemm(pass->rt, true, false, out, r, rows, dy, lddy, h, r, true, grad->b, r);
+    if (rc == DIFFULM_OK)
+        rc = dulm_gemm(pass->rt, false, false, rows, r, out, dy, lddy, a->b, r, false, h, r);
+    for (size_t i = 0; i < rows * r; i++)
+        h[i] *= a->scale;
+    if (rc == DIFFULM_OK)
+        rc = dulm_gemm(pass->rt, true, false, r, in, rows, h, r, x, in, true, grad->a, in);
+    if (rc == DIFFULM_OK && dx)
+        rc = dulm_gemm(pass->rt, false, false, rows, in, r, h, r, a->a, in, true, dx, in);
+    return rc;
+}
+
+diffulm_status dulm_linear_backward(const struct dulm_pass *pass, const struct dulm_weights *grads,
+                                    int layer, int slot, size_t in, size_t out, const float *x,
+                                    const float *dy, size_t lddy, bool accumulate, float *dx)
+{
+    const size_t rows = pass->tokens;
+    diffulm_status rc = DIFFULM_OK;
+    if (dx)
+        rc = dulm_gemm(pass->rt, false, false, rows, in, out, dy, lddy,
+                       values(pass->weights, layer, slot), in, accumulate, dx, in);
+    float *dw = values(grads, layer, slot), *db = values(grads, layer, slot + 1);
+    if (rc == DIFFULM_OK && dw)
+        rc = dulm_gemm(pass->rt, true, false, out, in, rows, dy, lddy, x, in, true, dw, in);
+    if (db)
+        dulm_column_sums(pass->rt, rows, out, lddy, dy, db);
+    const struct dulm_adapter *a = adapter_of(pass->weights, layer, slot);
+    const struct dulm_adapter *grad = adapter_of(grads, layer, slot);
+    if (rc == DIFFULM_OK && a && grad)
+        rc = adapter_backward(pass, a, grad, in, out, x, dy, lddy, dx);
+    return rc;
+}
+
+struct dropout_job {
+    const struct dulm_pass *pass;
+    float rate;
+    uint32_t first;
+    float *x;
+};
+
+static void dropout_part(void *user, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    const struct dropout_job *j = user;
+    const struct dulm_pass *p = j->pass;
+    const size_t d = (size_t)p->config->hidden;
+    const float factor = 1.0f / (1.0f - j->rate);
+    for (size_t t = begin; t < end; t++) {
+        const uint32_t row = p->dropout.row_number[p->token_row[t]];
+        float *x = j->x + t * d;
+        for (size_t i = 0; i < d; i += 4) {
+            uint32_t words[4];
+            dulm_draw4(p->dropout.seed, DULM_STREAM_DROPOUT, p->dropout.step, row, p->token_at[t],
+                       (j->first + (uint32_t)i) / 4, words);
+            for (size_t k = i; k < d && k < i + 4; k++)
+                x[k] = dulm_uniform(words[k - i]) >= (double)j->rate ? x[k] * factor : 0.0f;
+        }
+    }
+}
+
+/* Draws a site owns: enough for d features or heads x positions, a multiple of 4. */
+static uint32_t site_size(const struct dulm_config *c)
+{
+    const size_t attention = (size_t)c->heads * (size_t)((c->positions + 3) / 4 * 4);
+    const size_t most = attention > (size_t)c->hidden ? attention : (size_t)c->hidden;
+    return (uint32_t)((most + 3) / 4 * 4);
+}
+
+void dulm_dropout_apply(const struct dulm_pass *pass, float rate, uint32_t site, float *x)
+{
+    if (!pass->dropout.on || rate <= 0)
+        return;
+    struct dropout_job job = {pass, rate, site * site_size(pass->config), x};
+    dulm_parallel(pass->rt->threads, pass->tokens, 4, dropout_part, &job);
+}
+
+struct dulm_attention_dropout dulm_attention_dropout_of(const struct dulm_pass *pass, int layer)
+{
+    const struct dulm_config *c = pass->config;
+    return (struct dulm_attention_dropout){
+        .rate = pass->dropout.on ? c->attention_dropout : 0,
+        .seed = pass->dropout.seed,
+        .step = pass->dropout.step,
+        .row_number = pass->dropout.row_number,
+        .first_draw = (1 + 3 * (uint32_t)layer) * site_size(c),
+        .stride = (uint32_t)((c->positions + 3) / 4 * 4)};
+}
+
+bool dulm_dropout_fits(const struct dulm_config *c)
+{
+    return (uint64_t)site_size(c) * (uint64_t)(1 + 3 * c->layers) < (uint64_t)1 << 26;
+}
