@@ -1,0 +1,140 @@
+/* model.c: public face of the model. */
+#include <diffulm/model.h>
+
+#include "arch/score.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+void diffulm_model_options_init(struct diffulm_model_options *options)
+{
+    *options = (struct diffulm_model_options)DIFFULM_MODEL_OPTIONS_INIT;
+}
+
+diffulm_status diffulm_model_get_info(const diffulm_model *model, struct diffulm_model_info *info)
+{
+    dulm_error_clear();
+    if (!model || !info || info->struct_size != sizeof *info)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "model info: struct_size must be %zu", sizeof *info);
+    const struct dulm_config *c = &model->config;
+    *info = (struct diffulm_model_info){
+        .struct_size = sizeof *info,
+        .family = dulm_family_of(c->family)->model_type,
+        .vocabulary = c->vocabulary,
+        .hidden = c->hidden,
+        .layers = c->layers,
+        .heads = c->heads,
+        .ffn = c->ffn,
+        .positions = c->positions,
+        .parameters = (int64_t)dulm_parameters_total(model->parameters, model->parameter_count),
+        .longest_row = (int64_t)dulm_config_longest_row(c),
+        .dtype = (int32_t)model->dtype,
+        .tied = c->tied,
+        .has_head = c->has_head,
+        .pad_id = c->pad_id,
+        .bos_id = c->bos_id,
+        .eos_id = c->eos_id,
+        .mask_id = c->mask_id,
+        .first_position = dulm_config_first_position(c),
+        .tensors_skipped = (int64_t)model->skipped_count};
+    return DIFFULM_OK;
+}
+
+const char *diffulm_model_skipped_tensor(const diffulm_model *model, size_t index)
+{
+    return index < model->skipped_count ? model->skipped[index] : NULL;
+}
+
+const char *diffulm_model_parameter(const diffulm_model *model, size_t index, int64_t shape[2])
+{
+    if (index >= model->parameter_count)
+        return NULL;
+    shape[0] = model->parameters[index].shape[0];
+    shape[1] = model->parameters[index].shape[1];
+    return model->parameters[index].name;
+}
+
+static diffulm_status convert(const diffulm_model *model, const struct diffulm_batch *batch,
+                              const void *out, struct dulm_batch *inner)
+{
+    if (!model || !batch || !out || batch->struct_size != sizeof *batch || !batch->offsets ||
+        !batch->tokens)
+        return dulm_fail(DIFFULM_E_ARGUMENT,
+                         "batch: struct_size must be %zu, offsets, tokens and out not NULL",
+                         sizeof *batch);
+    if (batch->attention < 0 || batch->attention > DIFFULM_ATTENTION_BLOCKWISE)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "batch: attention is %d, expected 0 to 3",
+                         batch->attention);
+    *inner = (struct dulm_batch){.rows = batch->rows,
+                                 .offsets = batch->offsets,
+                                 .tokens = batch->tokens,
+                                 .positions = batch->positions,
+                                 .source = batch->source,
+                                 .attended = batch->attended,
+                                 .attention = (enum dulm_attention)batch->attention,
+                                 .newline_id = batch->newline_id};
+    return DIFFULM_OK;
+}
+
+/* Logits of `count` positions from `first` on, in tiles so that the head's scratch stays small. */
+static diffulm_status head_tiles(struct dulm_workspace *ws, const diffulm_model *model,
+                                 const size_t *wanted, size_t count, float *out)
+{
+    enum { tile = 256 };
+    size_t places[tile];
+    const size_t v = (size_t)model->config.vocabulary;
+    diffulm_status rc = DIFFULM_OK;
+    for (size_t i = 0; rc == DIFFULM_OK && i < count; i += tile) {
+        const size_t n = count - i < tile ? count - i : tile;
+        for (size_t k = 0; k < n; k++)
+            places[k] = wanted ? wanted[i + k] : i + k;
+        rc = dulm_head(ws, model, places, n, out + i * v);
+    }
+    return rc;
+}
+
+diffulm_status diffulm_model_logits(const diffulm_model *model, const struct diffulm_batch *batch,
+                                    const size_t *wanted, size_t wanted_count, float *out)
+{
+    dulm_error_clear();
+    struct dulm_batch inner;
+    struct dulm_workspace *ws = NULL;
+    diffulm_status rc = convert(model, batch, out, &inner);
+    if (rc == DIFFULM_OK)
+        rc = dulm_workspace_create(&ws);
+    if (rc == DIFFULM_OK)
+        rc = dulm_encode(ws, model, &inner, NULL);
+    if (rc == DIFFULM_OK)
+        rc = head_tiles(ws, model, wanted, wanted ? wanted_count : batch->offsets[batch->rows],
+                        out);
+    dulm_workspace_destroy(ws);
+    return rc;
+}
+
+diffulm_status diffulm_model_hidden(const diffulm_model *model, const struct diffulm_batch *batch,
+                                    float *out)
+{
+    dulm_error_clear();
+    struct dulm_batch inner;
+    struct dulm_workspace *ws = NULL;
+    diffulm_status rc = convert(model, batch, out, &inner);
+    if (rc == DIFFULM_OK)
+        rc = dulm_workspace_create(&ws);
+    if (rc == DIFFULM_OK)
+        rc = dulm_encode(ws, model, &inner, NULL);
+    if (rc == DIFFULM_OK) {
+        const size_t count = batch->offsets[batch->rows] * (size_t)model->config.hidden;
+        for (size_t i = 0; i < count; i++)
+            out[i] = dulm_encoded(ws)[i];
+    }
+    dulm_workspace_destroy(ws);
+    return rc;
+}
+
+diffulm_status diffulm_model_save(const diffulm_model *model, const char *folder, int32_t dtype)
+{
+    dulm_error_clear();
+    if (!model || !folder || dtype < 0 || dtype > DIFFULM_DTYPE_BF16)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "model save: dtype is %d, expected 0 to 2", dtype);
+    return dulm_model_write(&model->config, model->parameters, model->parameter_count,
+                            &model->weights, folder, (enum dulm_dtype)dtype);
+}

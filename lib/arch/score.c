@@ -1,0 +1,128 @@
+/* score.c: the forward pass for scoring. All layers share one set of activations; nothing is allocated
+ * once the buffers have grown to the batch. */
+#include "arch/score.h"
+
+#include <string.h>
+
+#include "arch/pass.h"
+#include "base/alloc.h"
+#include "base/error.h"
+
+struct dulm_workspace {
+    struct dulm_pass_buffers buffers;
+    struct dulm_pass pass; /* of the last dulm_encode; its pointers are not used after it */
+    float *memory;         /* activations, cut up by layout() */
+    size_t capacity;
+    float *head; /* gathered rows, then the head's transform */
+    size_t head_capacity;
+    const float *encoded;
+    size_t tokens;
+};
+
+diffulm_status dulm_workspace_create(struct dulm_workspace **out)
+{
+    struct dulm_workspace *ws = dulm_alloc_zero(1, sizeof *ws);
+    if (!ws)
+        return dulm_fail_memory();
+    *out = ws;
+    return DIFFULM_OK;
+}
+
+void dulm_workspace_destroy(struct dulm_workspace *ws)
+{
+    if (!ws)
+        return;
+    dulm_pass_buffers_release(&ws->buffers);
+    dulm_free(ws->memory);
+    dulm_free(ws->head);
+    dulm_free(ws);
+}
+
+const float *dulm_encoded(const struct dulm_workspace *ws)
+{
+    return ws->encoded;
+}
+
+/* Inference needs few buffers: `normed` serves both norms, `qkv` and `up` share memory, `out` may not be
+ * the block's input. */
+static diffulm_status layout(struct dulm_workspace *ws, const struct dulm_pass *p, float *x[2],
+                             struct dulm_block_state *s)
+{
+    const size_t d = (size_t)p->config->hidden, f = (size_t)p->config->ffn;
+    const size_t u = p->family->gated ? 2 * f : f, wide = u > 3 * d ? u : 3 * d;
+    const size_t narrow = f > d ? f : d;
+    diffulm_status rc = dulm_reserve(&ws->memory, &ws->capacity, p->tokens * (5 * d + wide + narrow));
+    if (rc < 0)
+        return rc;
+    float *next = ws->memory;
+    x[0] = next;
+    x[1] = next += p->tokens * d;
+    s->normed = s->normed2 = next += p->tokens * d;
+    s->attn_sum = next += p->tokens * d;
+    s->attn_out = next += p->tokens * d;
+    s->qkv = s->up = next += p->tokens * d;
+    s->context = s->act = next += p->tokens * wide;
+    if (p->family->pre_norm)
+        s->attn_out = s->attn_sum;
+    return DIFFULM_OK;
+}
+
+diffulm_status dulm_encode(struct dulm_workspace *ws, const struct diffulm_model *model,
+                           const struct dulm_batch *batch, const atomic_int *cancel)
+{
+    struct dulm_pass *p = &ws->pass;
+    float *x[2] = {NULL, NULL};
+    struct dulm_block_state state = {0};
+    ws->encoded = NULL;
+    diffulm_status rc = dulm_pass_prepare(model->runtime, &model->config, &model->weights, batch,
+                                          &ws->buffers, p);
+    if (rc == DIFFULM_OK)
+        rc = layout(ws, p, x, &state);
+    if (rc < 0)
+        return rc;
+    const size_t d = (size_t)model->config.hidden;
+    dulm_embed(p, x[0], x[0]);
+    for (int layer = 0; layer < model->config.layers; layer++) {
+        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+            return dulm_fail(DIFFULM_E_CANCELLED, "cancelled in layer %d", layer);
+        state.ffn_sum = state.out = x[(layer + 1) % 2];
+        rc = dulm_block_forward(p, layer, x[layer % 2], &state);
+        if (rc < 0)
+            return rc;
+    }
+    float *last = x[model->config.layers % 2];
+    const float *norm = model->weights.global[DULM_FINAL_NORM_W];
+    if (norm)
+        dulm_layer_norm(p->rt, p->tokens, d, last, norm, model->weights.global[DULM_FINAL_NORM_B],
+                        model->config.eps, last);
+    ws->encoded = last;
+    ws->tokens = p->tokens;
+    return DIFFULM_OK;
+}
+
+diffulm_status dulm_head(struct dulm_workspace *ws, const struct diffulm_model *model,
+                         const size_t *wanted, size_t count, float *logits)
+{
+    const size_t d = (size_t)model->config.hidden, v = (size_t)model->config.vocabulary;
+    if (!model->config.has_head)
+        return dulm_fail(DIFFULM_E_UNSUPPORTED,
+                         "this model has no language-model head; open it with a fresh one");
+    diffulm_status rc = dulm_reserve(&ws->head, &ws->head_capacity, 2 * count * d);
+    if (rc < 0)
+        return rc;
+    float *rows = ws->head, *dense = rows + count * d;
+    for (size_t i = 0; i < count; i++) {
+        if (wanted[i] >= ws->tokens)
+            return dulm_fail(DIFFULM_E_ARGUMENT, "wanted position %zu of a batch of %zu tokens",
+                             wanted[i], ws->tokens);
+        memcpy(rows + i * d, ws->encoded + wanted[i] * d, d * sizeof *rows);
+    }
+    rc = dulm_head_transform(&ws->pass, count, rows, dense, dense, rows);
+    if (rc < 0)
+        return rc;
+    const float *bias = model->weights.global[DULM_DECODER_B];
+    if (bias)
+        dulm_fill_rows(model->runtime, count, v, v, bias, logits);
+    return dulm_gemm(model->runtime, false, true, count, v, d, rows, d,
+                     model->weights.global[DULM_DECODER_W], d, bias != NULL, logits, v);
+}

@@ -1,0 +1,8 @@
+/* areas.h: the areas of the golden runner. Each looks for its own sub-folders of `folder` and does
+ * nothing where there are none. */
+#ifndef DULM_TESTS_GOLDEN_AREAS_H
+#define DULM_TESTS_GOLDEN_AREAS_H
+
+void golden_models(const char *folder);
+
+#endif
