@@ -1,0 +1,299 @@
+/* tape.c: one training pass. Memory per token and layer: 8 d + u + f floats. */
+#include "arch/tape.h"
+
+#include <string.h>
+
+#include "arch/pass.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/thread.h"
+
+/* Logits of one chunk of rows: at most this many floats, or one row. */
+#define CHUNK_FLOATS ((size_t)4 << 20)
+
+struct dulm_tape {
+    struct dulm_pass_buffers buffers;
+    struct dulm_pass pass;
+    struct dulm_block_state *layer; /* [layers] */
+    size_t layers;
+    float *memory, *work, *logits;
+    size_t capacity, work_capacity, logits_capacity;
+    float *embed_sum, *embedded, *encoded;
+    float *d_encoded, *d_other;
+    struct dulm_backward_scratch scratch;
+};
+
+diffulm_status dulm_tape_create(struct dulm_tape **out)
+{
+    struct dulm_tape *tape = dulm_alloc_zero(1, sizeof *tape);
+    if (!tape)
+        return dulm_fail_memory();
+    *out = tape;
+    return DIFFULM_OK;
+}
+
+void dulm_tape_destroy(struct dulm_tape *tape)
+{
+    if (!tape)
+        return;
+    dulm_pass_buffers_release(&tape->buffers);
+    dulm_free(tape->layer);
+    dulm_free(tape->memory);
+    dulm_free(tape->work);
+    dulm_free(tape->logits);
+    dulm_free(tape);
+}
+
+size_t dulm_tape_bytes(const struct dulm_tape *tape)
+{
+    return (tape->capacity + tape->work_capacity + tape->logits_capacity) * sizeof(float);
+}
+
+const float *dulm_tape_encoded(const struct dulm_tape *tape)
+{
+    return tape->encoded;
+}
+
+static float *take(float **next, size_t count)
+{
+    float *block = *next;
+    *next += count;
+    return block;
+}
+
+static diffulm_status layout(struct dulm_tape *tape)
+{
+    const struct dulm_pass *p = &tape->pass;
+    const struct dulm_config *c = p->config;
+    const size_t t = p->tokens, d = (size_t)c->hidden, f = (size_t)c->ffn;
+    const size_t u = p->family->gated ? 2 * f : f, layers = (size_t)c->layers;
+    if (layers != tape->layers) {
+        struct dulm_block_state *layer = dulm_alloc_zero(layers, sizeof *layer);
+        if (!layer)
+            return dulm_fail_memory();
+        dulm_free(tape->layer);
+        tape->layer = layer;
+        tape->layers = layers;
+    }
+    const size_t wide = u > 3 * d ? u : 3 * d, wide2 = f > d ? f : d;
+    diffulm_status rc = dulm_reserve(&tape->memory, &tape->capacity,
+                                     t * (3 * d + layers * (8 * d + u + f)));
+    if (rc == DIFFULM_OK)
+        rc = dulm_reserve(&tape->work, &tape->work_capacity, t * (4 * d + wide + wide2 + 2));
+    if (rc < 0)
+        return rc;
+    float *next = tape->memory;
+    tape->embed_sum = take(&next, t * d);
+    tape->embedded = take(&next, t * d);
+    tape->encoded = take(&next, t * d);
+    for (size_t i = 0; i < layers; i++) {
+        struct dulm_block_state *s = &tape->layer[i];
+        s->qkv = take(&next, t * 3 * d);
+        s->context = take(&next, t * d);
+        s->attn_sum = take(&next, t * d);
+        s->ffn_sum = take(&next, t * d);
+        s->normed = s->attn_out = take(&next, t * d);
+        s->normed2 = s->out = take(&next, t * d);
+        s->up = take(&next, t * u);
+        s->act = take(&next, t * f);
+        if (p->family->pre_norm) {
+            s->attn_out = s->attn_sum;
+            s->out = s->ffn_sum;
+        }
+    }
+    next = tape->work;
+    tape->d_encoded = take(&next, t * d);
+    tape->d_other = take(&next, t * d);
+    tape->scratch.narrow = take(&next, t * d);
+    tape->scratch.attn = take(&next, t * d);
+    tape->scratch.wide = take(&next, t * wide);
+    tape->scratch.wide2 = take(&next, t * wide2);
+    tape->scratch.stats = take(&next, t * 2);
+    return DIFFULM_OK;
+}
+
+/* The input of a layer: what the one before gave. */
+static const float *input_of(const struct dulm_tape *tape, int layer)
+{
+    return layer == 0 ? tape->embedded : tape->layer[layer - 1].out;
+}
+
+diffulm_status dulm_tape_forward(struct dulm_tape *tape, const struct diffulm_runtime *rt,
+                                 const struct dulm_config *config,
+                                 const struct dulm_weights *weights, const struct dulm_batch *batch,
+                                 const struct dulm_dropout *dropout)
+{
+    struct dulm_pass *p = &tape->pass;
+    diffulm_status rc = dulm_pass_prepare(rt, config, weights, batch, &tape->buffers, p);
+    if (rc == DIFFULM_OK)
+        rc = layout(tape);
+    if (rc < 0)
+        return rc;
+    p->dropout = *dropout;
+    dulm_embed(p, tape->embed_sum, tape->embedded);
+    for (int layer = 0; layer < config->layers; layer++) {
+        rc = dulm_block_forward(p, layer, input_of(tape, layer), &tape->layer[layer]);
+        if (rc < 0)
+            return rc;
+    }
+    const size_t d = (size_t)config->hidden;
+    const float *last = input_of(tape, (int)config->layers), *norm = weights->global[DULM_FINAL_NORM_W];
+    if (norm)
+        dulm_layer_norm(rt, p->tokens, d, last, norm, weights->global[DULM_FINAL_NORM_B],
+                        config->eps, tape->encoded);
+    else
+        memcpy(tape->encoded, last, p->tokens * d * sizeof *last);
+    return DIFFULM_OK;
+}
+
+/* One chunk of target rows through the head and back. Each buffer: [n, d]. */
+struct chunk {
+    size_t first, n;
+    float *rows, *dense, *act, *normed, *d_normed, *d_act, *stats, *logits;
+};
+
+struct entropy_job {
+    const struct dulm_kernels *k;
+    const struct dulm_targets *targets;
+    const struct chunk *chunk;
+    size_t v;
+    bool backward;
+};
+
+static void entropy_part(void *user, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    const struct entropy_job *j = user;
+    for (size_t i = begin; i < end; i++) {
+        const size_t t = j->chunk->first + i;
+        j->k->cross_entropy(j->v, j->chunk->logits + i * j->v, (size_t)j->targets->target[t],
+                            j->backward ? j->targets->d_ce[t] : 0,
+                            j->backward ? j->targets->d_uniform[t] : 0, &j->targets->ce[t],
+                            &j->targets->uniform_ce[t]);
+    }
+}
+
+static diffulm_status chunk_forward(struct dulm_tape *tape, const struct dulm_targets *targets,
+                                    const struct chunk *c, bool backward)
+{
+    const struct dulm_pass *p = &tape->pass;
+    const size_t d = (size_t)p->config->hidden, v = (size_t)p->config->vocabulary;
+    for (size_t i = 0; i < c->n; i++)
+        memcpy(c->rows + i * d, tape->encoded + targets->position[c->first + i] * d,
+               d * sizeof *c->rows);
+    diffulm_status rc = dulm_head_transform(p, c->n, c->rows, c->dense, c->act, c->normed);
+    if (rc < 0)
+        return rc;
+    const float *bias = p->weights->global[DULM_DECODER_B];
+    if (bias)
+        dulm_fill_rows(p->rt, c->n, v, v, bias, c->logits);
+    rc = dulm_gemm(p->rt, false, true, c->n, v, d, c->normed, d, p->weights->global[DULM_DECODER_W],
+                   d, bias != NULL, c->logits, v);
+    if (rc < 0)
+        return rc;
+    struct entropy_job job = {p->rt->kernels, targets, c, v, backward};
+    dulm_parallel(p->rt->threads, c->n, 1, entropy_part, &job);
+    return DIFFULM_OK;
+}
+
+static diffulm_status chunk_backward(struct dulm_tape *tape, const struct dulm_targets *targets,
+                                     const struct chunk *c, const struct dulm_weights *g)
+{
+    const struct dulm_pass *p = &tape->pass;
+    const size_t d = (size_t)p->config->hidden, v = (size_t)p->config->vocabulary;
+    const float *decoder = p->weights->global[DULM_DECODER_W];
+    float *d_decoder = g->global[DULM_DECODER_W], *d_bias = g->global[DULM_DECODER_B];
+    diffulm_status rc = dulm_gemm(p->rt, false, false, c->n, d, v, c->logits, v, decoder, d, false,
+                                  c->d_normed, d);
+    if (rc == DIFFULM_OK && d_decoder)
+        rc = dulm_gemm(p->rt, true, false, v, d, c->n, c->logits, v, c->normed, d, true, d_decoder,
+                       d);
+    if (rc < 0)
+        return rc;
+    if (d_bias)
+        dulm_column_sums(p->rt, c->n, v, v, c->logits, d_bias);
+    memset(c->d_act, 0, c->n * d * sizeof *c->d_act);
+    dulm_layer_norm_backward(p->rt, c->n, d, c->act, p->weights->global[DULM_HEAD_NORM_W],
+                             p->config->eps, c->d_normed, c->d_act, c->stats,
+                             g->global[DULM_HEAD_NORM_W], g->global[DULM_HEAD_NORM_B]);
+    dulm_activate_backward(p->rt, p->config->head_activation, false, c->n, d, c->dense, c->d_act,
+                           c->d_act);
+    struct dulm_pass rows = *p;
+    rows.tokens = c->n;
+    rc = dulm_linear_backward(&rows, g, -1, DULM_HEAD_DENSE_W, d, d, c->rows, c->d_act, d, false,
+                              c->d_normed);
+    for (size_t i = 0; rc == DIFFULM_OK && i < c->n; i++)
+        memcpy(tape->d_encoded + targets->position[c->first + i] * d, c->d_normed + i * d,
+               d * sizeof *c->d_normed);
+    return rc;
+}
+
+diffulm_status dulm_tape_loss(struct dulm_tape *tape, const struct dulm_targets *targets,
+                              const struct dulm_weights *grads)
+{
+    const struct dulm_pass *p = &tape->pass;
+    const size_t d = (size_t)p->config->hidden, v = (size_t)p->config->vocabulary;
+    size_t most = CHUNK_FLOATS / v;
+    most = most < 1 ? 1 : most;
+    most = most > targets->count ? targets->count : most;
+    diffulm_status rc = dulm_reserve(&tape->logits, &tape->logits_capacity,
+                                     most * (6 * d + 2 + v));
+    if (rc < 0)
+        return rc;
+    if (grads)
+        memset(tape->d_encoded, 0, p->tokens * d * sizeof *tape->d_encoded);
+    float *next = tape->logits;
+    struct chunk c = {0};
+    c.rows = take(&next, most * d);
+    c.dense = take(&next, most * d);
+    c.act = take(&next, most * d);
+    c.normed = take(&next, most * d);
+    c.d_normed = take(&next, most * d);
+    c.d_act = take(&next, most * d);
+    c.stats = take(&next, most * 2);
+    c.logits = next;
+    for (; rc == DIFFULM_OK && c.first < targets->count; c.first += c.n) {
+        c.n = targets->count - c.first < most ? targets->count - c.first : most;
+        rc = chunk_forward(tape, targets, &c, grads != NULL);
+        if (rc == DIFFULM_OK && grads)
+            rc = chunk_backward(tape, targets, &c, grads);
+    }
+    return rc;
+}
+
+diffulm_status dulm_tape_backward(struct dulm_tape *tape, const struct dulm_weights *grads)
+{
+    const struct dulm_pass *p = &tape->pass;
+    const struct dulm_config *c = p->config;
+    const size_t d = (size_t)c->hidden, bytes = p->tokens * d * sizeof(float);
+    float *dout = tape->d_encoded, *dx = tape->d_other;
+    const float *norm = p->weights->global[DULM_FINAL_NORM_W];
+    if (norm) {
+        memset(dx, 0, bytes);
+        dulm_layer_norm_backward(p->rt, p->tokens, d, input_of(tape, (int)c->layers), norm, c->eps,
+                                 dout, dx, tape->scratch.stats, grads->global[DULM_FINAL_NORM_W],
+                                 grads->global[DULM_FINAL_NORM_B]);
+        dout = tape->d_other;
+        dx = tape->d_encoded;
+    }
+    for (int layer = (int)c->layers - 1; layer >= 0; layer--) {
+        diffulm_status rc = dulm_block_backward(p, grads, layer, input_of(tape, layer),
+                                                &tape->layer[layer], dout, dx, &tape->scratch);
+        if (rc < 0)
+            return rc;
+        float *swap = dout;
+        dout = dx;
+        dx = swap;
+    }
+    dulm_dropout_apply(p, c->embed_dropout, 0, dout);
+    const float *embed_norm = p->weights->global[DULM_EMBED_NORM_W];
+    if (embed_norm) {
+        memset(dx, 0, bytes);
+        dulm_layer_norm_backward(p->rt, p->tokens, d, tape->embed_sum, embed_norm, c->eps, dout, dx,
+                                 tape->scratch.stats, grads->global[DULM_EMBED_NORM_W],
+                                 grads->global[DULM_EMBED_NORM_B]);
+        dout = dx;
+    }
+    dulm_embed_backward(p, grads, dout);
+    return DIFFULM_OK;
+}
