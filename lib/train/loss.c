@@ -1,0 +1,90 @@
+/* loss.c: forward, loss and backward of one corrupted batch (diffusion, section 3):
+ *   loss = 1/rows sum_rows [ (1 - s) w(t)/n sum_S CE + s T/n sum_S uniform_CE ]. */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "train/trainer.h"
+
+/* Lists the masked positions with the derivative of the loss by each of their cross entropies. */
+static void list_targets(const struct diffulm_trainer_options *o,
+                         const struct diffulm_corrupted_rows *rows, struct dulm_row_buffers *b,
+                         struct dulm_targets *targets)
+{
+    size_t count = 0;
+    for (size_t r = 0; r < rows->rows; r++) {
+        size_t n = 0;
+        for (size_t i = rows->offsets[r]; i < rows->offsets[r + 1]; i++)
+            n += rows->maskable[i];
+        const double share = n ? 1.0 / ((double)n * (double)rows->rows) : 0;
+        const double w = dulm_loss_weight(o->weight, o->timesteps, rows->t[r]) * share;
+        for (size_t i = rows->offsets[r]; i < rows->offsets[r + 1]; i++) {
+            if (!rows->masked[i])
+                continue;
+            b->position[count] = i;
+            b->target[count] = rows->x_0[i];
+            b->d_ce[count] = (float)((1 - o->label_smoothing) * w);
+            b->d_uniform[count++] = (float)(o->label_smoothing * o->timesteps * share);
+        }
+    }
+    *targets = (struct dulm_targets){count,        b->position, b->target,    b->d_ce,
+                                     b->d_uniform, b->ce,       b->uniform_ce};
+}
+
+static diffulm_status check(const struct diffulm_trainer *t,
+                            const struct diffulm_corrupted_rows *rows)
+{
+    for (size_t r = 0; r < rows->rows; r++)
+        if (rows->t[r] < 1 || rows->t[r] > t->options.timesteps)
+            return dulm_fail(DIFFULM_E_ARGUMENT, "rows: row %zu has timestep %d, expected 1 to %d",
+                             r, rows->t[r], t->options.timesteps);
+    for (size_t i = 0; i < rows->offsets[rows->rows]; i++)
+        if (rows->x_0[i] < 0 || rows->x_0[i] >= t->config.vocabulary)
+            return dulm_fail(DIFFULM_E_ARGUMENT, "rows: token %d at %zu is outside the vocabulary",
+                             rows->x_0[i], i);
+    return DIFFULM_OK;
+}
+
+diffulm_status dulm_trainer_pass(struct diffulm_trainer *t,
+                                 const struct diffulm_corrupted_rows *rows, bool gradients,
+                                 double *loss, double *cross_entropy, size_t *masked)
+{
+    diffulm_status rc = check(t, rows);
+    if (rc < 0)
+        return rc;
+    const size_t total = rows->offsets[rows->rows];
+    struct dulm_row_buffers *b = t->buffers;
+    memset(b->source, 0, total);
+    for (size_t r = 0; r < rows->rows; r++) {
+        if (rows->source_lengths)
+            memset(b->source + rows->offsets[r], 1, rows->source_lengths[r]);
+        b->row_number[r] = t->next_row + (uint32_t)r;
+    }
+    const struct dulm_batch batch = {.rows = rows->rows,
+                                     .offsets = rows->offsets,
+                                     .tokens = rows->x_t,
+                                     .source = b->source,
+                                     .attention = (enum dulm_attention)t->options.attention,
+                                     .newline_id = t->options.newline_id};
+    const struct dulm_dropout dropout = {gradients && t->options.dropout, t->options.seed,
+                                         (uint32_t)t->step, b->row_number};
+    struct dulm_targets targets;
+    list_targets(&t->options, rows, b, &targets);
+    rc = dulm_tape_forward(t->tape, t->base->runtime, &t->config, &t->weights, &batch, &dropout);
+    if (rc == DIFFULM_OK)
+        rc = dulm_tape_loss(t->tape, &targets, gradients ? &t->grads : NULL);
+    if (rc < 0)
+        return rc;
+    double sum = 0, ce = 0;
+    for (size_t i = 0; i < targets.count; i++) {
+        sum += (double)b->d_ce[i] * b->ce[i] + (double)b->d_uniform[i] * b->uniform_ce[i];
+        ce += b->ce[i];
+    }
+    if (!isfinite(sum))
+        return dulm_fail(DIFFULM_E_NUMERIC, "the loss of update %lld is not finite",
+                         (long long)t->step);
+    *loss = sum;
+    *cross_entropy = targets.count ? ce / (double)targets.count : 0;
+    *masked = targets.count;
+    return gradients ? dulm_tape_backward(t->tape, &t->grads) : DIFFULM_OK;
+}

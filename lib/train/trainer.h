@@ -1,0 +1,68 @@
+/* trainer.h: state of a training run. */
+#ifndef DULM_TRAIN_TRAINER_H
+#define DULM_TRAIN_TRAINER_H
+
+#include <diffulm/trainer.h>
+
+#include "arch/tape.h"
+
+/* One tensor that is trained: a parameter, or half of an adapter. */
+struct dulm_trainable {
+    char name[160];
+    float *values, *gradient, *m, *v;
+    size_t elements, rows, columns;
+    bool decays;
+};
+
+struct diffulm_trainer {
+    struct diffulm_model *base;
+    struct diffulm_trainer_options options; /* defaults filled in */
+    struct dulm_config config;
+    struct dulm_trainable *trainables;
+    size_t count;
+    float *values, *memory; /* values: trained tensors end to end; memory: gradients, m, v */
+    size_t total;           /* elements of all trained tensors */
+    struct dulm_weights weights, grads;
+    struct dulm_adapter *adapters, *adapter_grads;
+    struct dulm_tape *tape;
+    int64_t step;
+    int64_t micro_batches; /* accumulated since the last update */
+    int64_t tokens, masked;
+    uint32_t next_row; /* number of the next row in this update */
+    double loss_sum;
+    struct dulm_row_buffers *buffers;
+};
+
+/* Learning rate of update k, counting from 0. */
+double dulm_learning_rate(const struct diffulm_trainer_options *options, int64_t k);
+/* w(t); diffusion, section 3. */
+double dulm_loss_weight(int32_t kind, int32_t timesteps, int32_t t);
+
+/* Growing per-batch arrays. */
+struct dulm_row_buffers {
+    int32_t *x_t, *x_0, *t, *target;
+    uint8_t *maskable, *masked, *source;
+    size_t *offsets, *source_lengths, *position;
+    float *d_ce, *d_uniform;
+    double *ce, *uniform_ce;
+    uint32_t *row_number;
+    size_t tokens, rows; /* capacities */
+};
+diffulm_status dulm_row_buffers_reserve(struct dulm_row_buffers *buffers, size_t tokens,
+                                        size_t rows) DIFFULM_MUST_USE;
+void dulm_row_buffers_release(struct dulm_row_buffers *buffers);
+
+/* Fills the buffers' x_t, x_0, t, maskable, masked, offsets, source_lengths from clean rows: for coupled and
+ * fixed corruption all x_hi, then all x_lo. *rows is the number of rows made. */
+diffulm_status dulm_corrupt_batch(const struct diffulm_trainer_options *options, uint64_t seed,
+                                  uint32_t step, uint32_t first_row,
+                                  const struct diffulm_rows *clean, struct dulm_row_buffers *buffers,
+                                  size_t *rows) DIFFULM_MUST_USE;
+
+/* Forward, loss and (with gradients) backward of corrupted rows. */
+diffulm_status dulm_trainer_pass(struct diffulm_trainer *trainer,
+                                 const struct diffulm_corrupted_rows *rows, bool gradients,
+                                 double *loss, double *cross_entropy,
+                                 size_t *masked) DIFFULM_MUST_USE;
+
+#endif
