@@ -34,6 +34,11 @@ diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
                                       const struct dulm_config *config, const float *values,
                                       struct diffulm_model **out) DIFFULM_MUST_USE;
 
+/* A new model with adapters [layers * DULM_LAYER_SLOTS] added to the weights. */
+diffulm_status dulm_merge_adapters(const struct diffulm_model *model,
+                                   const struct dulm_adapter *adapters,
+                                   struct diffulm_model **out) DIFFULM_MUST_USE;
+
 /* config.json and model.safetensors in `folder` (made when absent), F32, F16 or BF16. */
 diffulm_status dulm_model_write(const struct dulm_config *config,
                                 const struct dulm_parameter *parameters, size_t count,

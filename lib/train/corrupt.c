@@ -97,6 +97,8 @@ static void corrupt_row(const struct diffulm_trainer_options *o, const struct dr
         b->masked[at + i] = masked;
     }
     b->t[to] = low ? d->lo : d->hi;
+    /* Dropout draws: the two halves of a pair differ, however the update is cut into batches. */
+    b->row_number[to] = d->row | (low ? 0x80000000u : 0);
     b->source_lengths[to] = source;
     b->offsets[to + 1] = at + length;
 }

@@ -55,11 +55,8 @@ diffulm_status dulm_trainer_pass(struct diffulm_trainer *t,
     const size_t total = rows->offsets[rows->rows];
     struct dulm_row_buffers *b = t->buffers;
     memset(b->source, 0, total);
-    for (size_t r = 0; r < rows->rows; r++) {
-        if (rows->source_lengths)
-            memset(b->source + rows->offsets[r], 1, rows->source_lengths[r]);
-        b->row_number[r] = t->next_row + (uint32_t)r;
-    }
+    for (size_t r = 0; rows->source_lengths && r < rows->rows; r++)
+        memset(b->source + rows->offsets[r], 1, rows->source_lengths[r]);
     const struct dulm_batch batch = {.rows = rows->rows,
                                      .offsets = rows->offsets,
                                      .tokens = rows->x_t,

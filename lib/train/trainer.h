@@ -52,14 +52,14 @@ diffulm_status dulm_row_buffers_reserve(struct dulm_row_buffers *buffers, size_t
                                         size_t rows) DIFFULM_MUST_USE;
 void dulm_row_buffers_release(struct dulm_row_buffers *buffers);
 
-/* Fills the buffers' x_t, x_0, t, maskable, masked, offsets, source_lengths from clean rows: for coupled and
- * fixed corruption all x_hi, then all x_lo. *rows is the number of rows made. */
+/* Fills the buffers' x_t, x_0, t, maskable, masked, offsets, source_lengths and row_number from clean rows:
+ * for coupled and fixed corruption all x_hi, then all x_lo. *rows is the number of rows made. */
 diffulm_status dulm_corrupt_batch(const struct diffulm_trainer_options *options, uint64_t seed,
                                   uint32_t step, uint32_t first_row,
                                   const struct diffulm_rows *clean, struct dulm_row_buffers *buffers,
                                   size_t *rows) DIFFULM_MUST_USE;
 
-/* Forward, loss and (with gradients) backward of corrupted rows. */
+/* Forward, loss and (with gradients) backward of corrupted rows; buffers->row_number is set. */
 diffulm_status dulm_trainer_pass(struct diffulm_trainer *trainer,
                                  const struct diffulm_corrupted_rows *rows, bool gradients,
                                  double *loss, double *cross_entropy,

@@ -1,0 +1,362 @@
+/* trainer.c: life of a trainer: its weights or adapters, accumulating, updating, exporting. */
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/rng.h"
+
+static void destroy(struct diffulm_trainer *t)
+{
+    dulm_tape_destroy(t->tape);
+    if (t->buffers)
+        dulm_row_buffers_release(t->buffers);
+    dulm_free(t->buffers);
+    dulm_free(t->adapters);
+    dulm_free(t->adapter_grads);
+    dulm_weights_release(&t->weights);
+    dulm_weights_release(&t->grads);
+    dulm_free(t->values);
+    dulm_free(t->memory);
+    dulm_free(t->trainables);
+    dulm_config_release(&t->config);
+    diffulm_model_unref(t->base);
+    dulm_free(t);
+}
+
+void diffulm_trainer_destroy(diffulm_trainer *trainer)
+{
+    if (trainer)
+        destroy(trainer);
+}
+
+/* Gives each trainable its place in values, gradients and moments. */
+static diffulm_status place(struct diffulm_trainer *t)
+{
+    t->total = 0;
+    for (size_t i = 0; i < t->count; i++)
+        t->total += t->trainables[i].elements;
+    t->values = dulm_alloc_tensor(t->total, sizeof(float));
+    t->memory = dulm_alloc_tensor(3 * t->total, sizeof(float));
+    if (!t->values || !t->memory)
+        return dulm_fail_memory();
+    memset(t->memory, 0, 3 * t->total * sizeof(float));
+    size_t at = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        struct dulm_trainable *x = &t->trainables[i];
+        x->values = t->values + at;
+        x->gradient = t->memory + at;
+        x->m = t->memory + t->total + at;
+        x->v = t->memory + 2 * t->total + at;
+        at += x->elements;
+    }
+    return DIFFULM_OK;
+}
+
+static diffulm_status train_all(struct diffulm_trainer *t)
+{
+    const struct diffulm_model *model = t->base;
+    t->count = model->parameter_count;
+    t->trainables = dulm_alloc_zero(t->count, sizeof *t->trainables);
+    if (!t->trainables)
+        return dulm_fail_memory();
+    for (size_t i = 0; i < t->count; i++) {
+        const struct dulm_parameter *p = &model->parameters[i];
+        struct dulm_trainable *x = &t->trainables[i];
+        snprintf(x->name, sizeof x->name, "%s", p->name);
+        x->elements = p->elements;
+        x->decays = p->decays;
+    }
+    diffulm_status rc = place(t);
+    for (size_t i = 0; rc == DIFFULM_OK && i < t->count; i++) {
+        const struct dulm_parameter *p = &model->parameters[i];
+        memcpy(t->trainables[i].values, dulm_weights_get(&model->weights, p),
+               p->elements * sizeof(float));
+        dulm_weights_set(&t->weights, &t->config, p, t->trainables[i].values);
+        dulm_weights_set(&t->grads, &t->config, p, t->trainables[i].gradient);
+    }
+    return rc;
+}
+
+/* A starts uniform in ±sqrt(3/in)·sqrt(1/3) = ±1/sqrt(in) (kaiming with a = sqrt 5), B at 0. */
+static void start_adapter(struct diffulm_trainer *t, uint32_t number, struct dulm_trainable *a)
+{
+    const double bound = 1.0 / sqrt((double)a->columns);
+    for (size_t i = 0; i < a->elements; i++) {
+        const uint32_t x = dulm_draw(t->options.seed, DULM_STREAM_INIT, 0, number, (uint32_t)i, 0);
+        a->values[i] = (float)((2 * dulm_uniform(x) - 1) * bound);
+    }
+}
+
+static const int adapted[] = {DULM_QUERY_W, DULM_VALUE_W};
+static const char *const adapted_name[] = {"query", "value"};
+
+static diffulm_status train_adapters(struct diffulm_trainer *t)
+{
+    const struct diffulm_model *model = t->base;
+    const size_t layers = (size_t)t->config.layers, d = (size_t)t->config.hidden;
+    const size_t rank = (size_t)t->options.lora_rank, table = layers * DULM_LAYER_SLOTS;
+    const struct dulm_family *family = dulm_family_of(t->config.family);
+    for (size_t i = 0; i < model->parameter_count; i++)
+        dulm_weights_set(&t->weights, &t->config, &model->parameters[i],
+                         dulm_weights_get(&model->weights, &model->parameters[i]));
+    t->count = layers * 4;
+    t->trainables = dulm_alloc_zero(t->count, sizeof *t->trainables);
+    t->adapters = dulm_alloc_zero(table, sizeof *t->adapters);
+    t->adapter_grads = dulm_alloc_zero(table, sizeof *t->adapter_grads);
+    if (!t->trainables || !t->adapters || !t->adapter_grads)
+        return dulm_fail_memory();
+    for (size_t i = 0; i < t->count; i++) {
+        struct dulm_trainable *x = &t->trainables[i];
+        const bool b = i % 2;
+        int at = snprintf(x->name, sizeof x->name, "%s", family->prefix);
+        at += snprintf(x->name + at, sizeof x->name - (size_t)at, "encoder.layer.%zu", i / 4);
+        snprintf(x->name + at, sizeof x->name - (size_t)at, ".attention.self.%s.lora_%c.weight",
+                 adapted_name[i / 2 % 2], b ? 'B' : 'A');
+        x->rows = b ? d : rank;
+        x->columns = b ? rank : d;
+        x->elements = rank * d;
+        x->decays = true;
+    }
+    diffulm_status rc = place(t);
+    for (size_t i = 0; rc == DIFFULM_OK && i < t->count; i += 2) {
+        struct dulm_trainable *a = &t->trainables[i], *b = a + 1;
+        const size_t slot = i / 4 * DULM_LAYER_SLOTS + (size_t)adapted[i / 2 % 2];
+        start_adapter(t, (uint32_t)i, a);
+        memset(b->values, 0, b->elements * sizeof(float));
+        const float scale = (float)(t->options.lora_alpha / t->options.lora_rank);
+        t->adapters[slot] = (struct dulm_adapter){a->values, b->values, rank, scale};
+        t->adapter_grads[slot] = (struct dulm_adapter){a->gradient, b->gradient, rank, scale};
+    }
+    t->weights.adapter = t->adapters;
+    t->grads.adapter = t->adapter_grads;
+    return rc;
+}
+
+static void fill_defaults(struct diffulm_trainer_options *o)
+{
+    o->lr = o->lr == 0 ? 5e-5 : o->lr;
+    o->beta1 = o->beta1 == 0 ? 0.9 : o->beta1;
+    o->beta2 = o->beta2 == 0 ? 0.98 : o->beta2;
+    o->epsilon = o->epsilon == 0 ? 1e-8 : o->epsilon;
+    o->weight_decay = o->weight_decay == 0 ? 0.01 : o->weight_decay < 0 ? 0 : o->weight_decay;
+    o->clip = o->clip == 0 ? 1.0 : o->clip < 0 ? INFINITY : o->clip;
+    o->timesteps = o->timesteps == 0 ? 50 : o->timesteps;
+    o->lora_alpha = o->lora_alpha == 0 ? o->lora_rank : o->lora_alpha;
+}
+
+static diffulm_status check_options(const struct diffulm_model *model,
+                                    const struct diffulm_trainer_options *o)
+{
+    const struct {
+        const char *name;
+        double value, low, high;
+    } ranges[] = {{"lr", o->lr, 0, 1e3},
+                  {"beta1", o->beta1, 0, 0.999999},
+                  {"beta2", o->beta2, 0, 0.999999},
+                  {"epsilon", o->epsilon, 0, 1},
+                  {"label_smoothing", o->label_smoothing, 0, 1},
+                  {"mask_ratio", o->mask_ratio, 0, 1},
+                  {"timesteps", o->timesteps, 1, 1 << 20},
+                  {"weight", o->weight, 0, 2},
+                  {"corruption", o->corruption, 0, 2},
+                  {"lr_schedule", o->lr_schedule, 0, 3},
+                  {"attention", o->attention, 0, 3},
+                  {"warmup", (double)o->warmup, 0, 1e12},
+                  {"steps", (double)o->steps, 0, 1e12},
+                  {"lora_rank", o->lora_rank, 0, (double)model->config.hidden},
+                  {"mask_id", o->mask_id, 0, (double)model->config.vocabulary - 1}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
+            return dulm_fail(DIFFULM_E_ARGUMENT,
+                             "trainer options: %s is %g, expected %g to %g", ranges[i].name,
+                             ranges[i].value, ranges[i].low, ranges[i].high);
+    if (o->lr_schedule >= DIFFULM_LR_LINEAR && o->steps <= o->warmup)
+        return dulm_fail(DIFFULM_E_ARGUMENT,
+                         "trainer options: steps must exceed warmup with this lr_schedule");
+    if (o->corruption == DIFFULM_CORRUPTION_FIXED && ceil(o->mask_ratio * o->timesteps) < 1)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "trainer options: mask_ratio is 0");
+    if (o->dropout && !dulm_dropout_fits(&model->config))
+        return dulm_fail(DIFFULM_E_UNSUPPORTED,
+                         "dropout: this model needs more than 2^26 draws for each position");
+    if (!model->config.has_head)
+        return dulm_fail(DIFFULM_E_UNSUPPORTED,
+                         "this model has no language-model head; open it with a fresh one");
+    if (o->lora_rank && dulm_family_of(model->config.family)->stacked_qkv)
+        return dulm_fail(DIFFULM_E_UNSUPPORTED,
+                         "LoRA on query and value: this family stacks them in one matrix");
+    return DIFFULM_OK;
+}
+
+void diffulm_trainer_options_init(struct diffulm_trainer_options *options)
+{
+    *options = (struct diffulm_trainer_options)DIFFULM_TRAINER_OPTIONS_INIT;
+}
+
+diffulm_status diffulm_trainer_create(diffulm_model *model,
+                                      const struct diffulm_trainer_options *options,
+                                      diffulm_trainer **out)
+{
+    dulm_error_clear();
+    struct diffulm_trainer_options o = DIFFULM_TRAINER_OPTIONS_INIT;
+    if (!model || !out || (options && options->struct_size != sizeof o))
+        return dulm_fail(DIFFULM_E_ARGUMENT,
+                         "trainer create: model or out is NULL, or struct_size is not %zu",
+                         sizeof o);
+    if (options)
+        o = *options;
+    fill_defaults(&o);
+    diffulm_status rc = check_options(model, &o);
+    if (rc < 0)
+        return rc;
+    struct diffulm_trainer *t = dulm_alloc_zero(1, sizeof *t);
+    if (!t)
+        return dulm_fail_memory();
+    t->options = o;
+    t->base = diffulm_model_ref(model);
+    rc = dulm_config_copy(&model->config, &t->config);
+    if (rc == DIFFULM_OK)
+        rc = dulm_weights_create(&t->config, &t->weights);
+    if (rc == DIFFULM_OK)
+        rc = dulm_weights_create(&t->config, &t->grads);
+    if (rc == DIFFULM_OK)
+        rc = o.lora_rank ? train_adapters(t) : train_all(t);
+    if (rc == DIFFULM_OK)
+        rc = dulm_tape_create(&t->tape);
+    if (rc == DIFFULM_OK && !(t->buffers = dulm_alloc_zero(1, sizeof *t->buffers)))
+        rc = dulm_fail_memory();
+    if (rc < 0) {
+        destroy(t);
+        return rc;
+    }
+    *out = t;
+    return DIFFULM_OK;
+}
+
+static void report_on(const struct diffulm_trainer *t, double loss, double ce,
+                      struct diffulm_trainer_report *report)
+{
+    if (!report)
+        return;
+    report->step = t->step;
+    report->loss = loss;
+    report->cross_entropy = ce;
+    report->tokens = t->tokens;
+    report->masked = t->masked;
+}
+
+static diffulm_status accumulate(struct diffulm_trainer *t,
+                                 const struct diffulm_corrupted_rows *rows, uint32_t clean_rows,
+                                 struct diffulm_trainer_report *report)
+{
+    double loss, ce;
+    size_t masked;
+    diffulm_status rc = dulm_trainer_pass(t, rows, true, &loss, &ce, &masked);
+    if (rc < 0)
+        return rc;
+    t->next_row += clean_rows;
+    t->micro_batches++;
+    t->tokens += (int64_t)rows->offsets[rows->rows];
+    t->masked += (int64_t)masked;
+    t->loss_sum += loss;
+    report_on(t, loss, ce, report);
+    return DIFFULM_OK;
+}
+
+static diffulm_status check_report(const struct diffulm_trainer_report *report)
+{
+    if (report && report->struct_size != sizeof *report)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "trainer report: struct_size must be %zu",
+                         sizeof *report);
+    return DIFFULM_OK;
+}
+
+diffulm_status diffulm_trainer_accumulate_corrupted(diffulm_trainer *t,
+                                                    const struct diffulm_corrupted_rows *rows,
+                                                    struct diffulm_trainer_report *report)
+{
+    dulm_error_clear();
+    if (!t || !rows || rows->struct_size != sizeof *rows || rows->rows == 0)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "rows: none, or struct_size is not %zu", sizeof *rows);
+    diffulm_status rc = check_report(report);
+    if (rc == DIFFULM_OK)
+        rc = dulm_row_buffers_reserve(t->buffers, rows->offsets[rows->rows], rows->rows);
+    if (rc < 0)
+        return rc;
+    for (size_t r = 0; r < rows->rows; r++)
+        t->buffers->row_number[r] = t->next_row + (uint32_t)r;
+    return accumulate(t, rows, (uint32_t)rows->rows, report);
+}
+
+/* Corrupted rows of the buffers, as a batch. */
+static diffulm_status corrupt(struct diffulm_trainer *t, const struct diffulm_rows *clean,
+                              uint64_t seed, uint32_t step, uint32_t first,
+                              struct diffulm_corrupted_rows *out)
+{
+    if (!clean || clean->struct_size != sizeof *clean || clean->rows == 0)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "rows: none, or struct_size is not %zu",
+                         sizeof *clean);
+    struct dulm_row_buffers *b = t->buffers;
+    size_t rows = 0;
+    diffulm_status rc =
+        dulm_corrupt_batch(&t->options, seed, step, first, clean, b, &rows);
+    *out = (struct diffulm_corrupted_rows){sizeof *out, rows,        b->offsets, b->x_t, b->x_0,
+                                           b->maskable, b->masked, b->t, b->source_lengths};
+    return rc;
+}
+
+diffulm_status diffulm_trainer_accumulate(diffulm_trainer *t, const struct diffulm_rows *rows,
+                                          struct diffulm_trainer_report *report)
+{
+    dulm_error_clear();
+    if (!t)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "trainer is NULL");
+    struct diffulm_corrupted_rows corrupted;
+    diffulm_status rc = check_report(report);
+    if (rc == DIFFULM_OK)
+        rc = corrupt(t, rows, t->options.seed, (uint32_t)t->step, t->next_row, &corrupted);
+    return rc < 0 ? rc : accumulate(t, &corrupted, (uint32_t)rows->rows, report);
+}
+
+diffulm_status diffulm_trainer_evaluate(diffulm_trainer *t, const struct diffulm_rows *rows,
+                                        uint64_t seed, struct diffulm_trainer_report *report)
+{
+    dulm_error_clear();
+    if (!t || !report)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "trainer or report is NULL");
+    struct diffulm_corrupted_rows corrupted;
+    double loss, ce;
+    size_t masked;
+    diffulm_status rc = check_report(report);
+    if (rc == DIFFULM_OK)
+        rc = corrupt(t, rows, seed, 0, 0, &corrupted);
+    if (rc == DIFFULM_OK)
+        rc = dulm_trainer_pass(t, &corrupted, false, &loss, &ce, &masked);
+    if (rc < 0)
+        return rc;
+    report_on(t, loss, ce, report);
+    report->tokens = (int64_t)corrupted.offsets[corrupted.rows];
+    report->masked = (int64_t)masked;
+    return DIFFULM_OK;
+}
+
+void diffulm_trainer_discard(diffulm_trainer *t)
+{
+    memset(t->memory, 0, t->total * sizeof(float));
+    t->micro_batches = t->tokens = t->masked = 0;
+    t->next_row = 0;
+    t->loss_sum = 0;
+}
+
+diffulm_status diffulm_trainer_export(const diffulm_trainer *t, diffulm_model **out)
+{
+    dulm_error_clear();
+    if (!t || !out)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "trainer or out is NULL");
+    if (!t->adapters)
+        return dulm_model_from_memory(t->base->runtime, &t->config, t->values, out);
+    return dulm_merge_adapters(t->base, t->adapters, out);
+}

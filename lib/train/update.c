@@ -1,0 +1,83 @@
+/* update.c: the AdamW update (Loshchilov & Hutter 2019) with clipping by the global norm. */
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/thread.h"
+#include "train/trainer.h"
+
+#define NORM_BLOCK ((size_t)1 << 16)
+
+/* Squares in double, in a fixed order. */
+static double square_sum(size_t n, const float *g)
+{
+    double sum = 0;
+    for (size_t b = 0; b < n; b += NORM_BLOCK) {
+        const size_t m = n - b < NORM_BLOCK ? n - b : NORM_BLOCK;
+        double s[8] = {0};
+        for (size_t i = 0; i < m; i++)
+            s[i % 8] += (double)g[b + i] * (double)g[b + i];
+        sum += ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+    }
+    return sum;
+}
+
+struct job {
+    const struct diffulm_trainer *t;
+    const struct dulm_trainable *x;
+    float scale, lr, correction1, correction2;
+};
+
+static void part(void *user, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    const struct job *j = user;
+    const struct diffulm_trainer_options *o = &j->t->options;
+    const struct dulm_trainable *x = j->x;
+    j->t->base->runtime->kernels->adamw(
+        end - begin, x->values + begin, x->gradient + begin, x->m + begin, x->v + begin, j->scale,
+        j->lr, x->decays ? (float)o->weight_decay : 0, (float)o->beta1, (float)o->beta2,
+        (float)o->epsilon, j->correction1, j->correction2);
+}
+
+diffulm_status diffulm_trainer_apply(diffulm_trainer *t, struct diffulm_trainer_report *report)
+{
+    dulm_error_clear();
+    if (!t || (report && report->struct_size != sizeof *report))
+        return dulm_fail(DIFFULM_E_ARGUMENT, "trainer is NULL, or report's struct_size is not %zu",
+                         sizeof *report);
+    if (t->micro_batches == 0)
+        return dulm_fail(DIFFULM_E_STATE, "nothing was accumulated since the last update");
+    const struct diffulm_trainer_options *o = &t->options;
+    double sum = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        const double part_sum = square_sum(t->trainables[i].elements, t->trainables[i].gradient);
+        if (!isfinite(part_sum))
+            return dulm_fail(DIFFULM_E_NUMERIC, "update %lld: the gradient of %s is not finite",
+                             (long long)t->step, t->trainables[i].name);
+        sum += part_sum;
+    }
+    const double share = 1.0 / (double)t->micro_batches, norm = sqrt(sum) * share;
+    const double clip = o->clip / (norm + 1e-6), lr = dulm_learning_rate(o, t->step);
+    const double k = (double)(t->step + 1);
+    struct job job = {.t = t,
+                      .scale = (float)(share * (clip < 1 ? clip : 1)),
+                      .lr = (float)lr,
+                      .correction1 = (float)(1 - pow(o->beta1, k)),
+                      .correction2 = (float)(1 - pow(o->beta2, k))};
+    for (size_t i = 0; i < t->count; i++) {
+        job.x = &t->trainables[i];
+        dulm_parallel(t->base->runtime->threads, job.x->elements, 4096, part, &job);
+    }
+    t->step++;
+    if (report) {
+        report->step = t->step;
+        report->loss = t->loss_sum * share;
+        report->grad_norm = norm;
+        report->lr = lr;
+        report->tokens = t->tokens;
+        report->masked = t->masked;
+    }
+    diffulm_trainer_discard(t);
+    return DIFFULM_OK;
+}
