@@ -1,0 +1,227 @@
+/* candidate.c: from the logits of one position to its candidate token, its score and its ranking key.
+ * The score is the log-probability without temperature or filter. Everything a candidate depends on is
+ * in its own row of logits and its own draws. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diffusion/policy.h"
+#include "nn/ref/lanes.h"
+
+double dulm_draws_reveal(const struct dulm_draws *d, size_t i)
+{
+    if (d->reveal)
+        return (double)d->reveal[i];
+    return dulm_uniform(dulm_draw(d->seed, DULM_STREAM_REVEAL, d->step, d->row, (uint32_t)i, 0));
+}
+
+float dulm_draws_gumbel(const struct dulm_draws *d, size_t i)
+{
+    if (d->gumbel_rank)
+        return d->gumbel_rank[i];
+    return (float)dulm_gumbel(
+        dulm_draw(d->seed, DULM_STREAM_GUMBEL_RANK, d->step, d->row, (uint32_t)i, 0));
+}
+
+double dulm_draws_token(const struct dulm_draws *d, size_t i)
+{
+    if (d->token_sample)
+        return (double)d->token_sample[i];
+    return dulm_uniform(
+        dulm_draw(d->seed, DULM_STREAM_TOKEN_SAMPLE, d->step, d->row, (uint32_t)i, 0));
+}
+
+float dulm_draws_token_gumbel(const struct dulm_draws *d, size_t i, size_t v, size_t vocabulary)
+{
+    if (d->token_sample_gumbel)
+        return d->token_sample_gumbel[i * vocabulary + v];
+    return (float)dulm_gumbel(dulm_draw(d->seed, DULM_STREAM_TOKEN_SAMPLE, d->step, d->row,
+                                        (uint32_t)i, (uint32_t)v));
+}
+
+size_t dulm_logits_position(const struct diffulm_sampler *sampler, size_t i)
+{
+    return sampler->options.shift_logits && i > 0 ? i - 1 : i;
+}
+
+static bool filters(const struct diffulm_sampler *s)
+{
+    return s->options.sampling == DIFFULM_SAMPLING_CATEGORICAL &&
+           (s->options.top_p > 0 || s->options.top_k > 0);
+}
+
+/* Two copies of the logits (plain, filtered) and, with filters, an order of ids. */
+size_t dulm_candidate_scratch(const struct diffulm_sampler *sampler, size_t vocabulary)
+{
+    return vocabulary * (filters(sampler) ? 4 : 2);
+}
+
+/* Sum of e^(x - top), blocks of 1024 added in double: the order depends on n alone. */
+static double exp_sum(size_t n, const float *x, float top)
+{
+    double total = 0;
+    for (size_t b = 0; b < n; b += 1024) {
+        const size_t m = n - b < 1024 ? n - b : 1024;
+        float s[DULM_LANES] = {0};
+        size_t i = 0;
+        for (; i + DULM_LANES <= m; i += DULM_LANES)
+            for (int l = 0; l < DULM_LANES; l++)
+                s[l] += dulm_exp(x[b + i + (size_t)l] - top);
+        for (int l = 0; i < m; i++, l++)
+            s[l] += dulm_exp(x[b + i] - top);
+        total += (double)dulm_lanes_total(s);
+    }
+    return total;
+}
+
+static size_t first_at(size_t n, const float *x, float value)
+{
+    size_t i = 0;
+    while (i + 1 < n && x[i] != value)
+        i++;
+    return i;
+}
+
+struct entry {
+    float logit;
+    int32_t id;
+};
+
+static int by_logit(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    if (x->logit != y->logit)
+        return x->logit > y->logit ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Sets what top_p and then top_k remove to -inf. Probabilities are tempered. */
+static void filter(const struct diffulm_sampler *s, size_t n, float *x, float top, double tau,
+                   struct entry *order)
+{
+    double total = 0, before = 0;
+    for (size_t v = 0; v < n; v++) {
+        order[v] = (struct entry){x[v], (int32_t)v};
+        total += exp((double)(x[v] - top) / tau);
+    }
+    qsort(order, n, sizeof *order, by_logit);
+    size_t kept = n;
+    for (size_t r = 0; s->options.top_p > 0 && r < n; r++) {
+        if (r > 0 && before / total > s->options.top_p) {
+            kept = r;
+            break;
+        }
+        before += exp((double)(order[r].logit - top) / tau);
+    }
+    const size_t k = (size_t)s->options.top_k;
+    if (k > 0 && k < kept) {
+        const float last = order[k - 1].logit;
+        while (kept > k && order[kept - 1].logit < last)
+            kept--;
+    }
+    for (size_t r = kept; r < n; r++)
+        x[order[r].id] = -INFINITY;
+}
+
+/* The smallest v with w_0 + … + w_v > u sum(w). */
+static size_t inverse_cdf(size_t n, const float *x, float top, double tau, double u)
+{
+    double total = 0, sum = 0;
+    for (size_t v = 0; v < n; v++)
+        total += exp((double)(x[v] - top) / tau);
+    size_t last = 0;
+    for (size_t v = 0; v < n; v++) {
+        const double w = exp((double)(x[v] - top) / tau);
+        sum += w;
+        if (sum > u * total)
+            return v;
+        last = w > 0 ? v : last;
+    }
+    return last;
+}
+
+static size_t gumbel_argmax(size_t n, const float *x, double tau, const struct dulm_draws *d,
+                            size_t position)
+{
+    size_t best = 0;
+    double most = -INFINITY;
+    for (size_t v = 0; v < n; v++) {
+        const double value =
+            (double)x[v] + tau * (double)dulm_draws_token_gumbel(d, position, v, n);
+        if (value > most) {
+            most = value;
+            best = v;
+        }
+    }
+    return best;
+}
+
+/* Keys of the distribution q = softmax(x / tau) (x filtered). */
+static void key_of_q(enum dulm_key key, size_t n, const float *x, float top, double tau,
+                     struct dulm_candidate *c)
+{
+    double total = 0, entropy = 0, first = 0, second = 0;
+    for (size_t v = 0; v < n; v++)
+        total += exp((double)(x[v] - top) / tau);
+    for (size_t v = 0; v < n; v++) {
+        const double q = exp((double)(x[v] - top) / tau) / total;
+        entropy += q * log(q + 1e-10);
+        if (q > first) {
+            second = first;
+            first = q;
+        } else if (q > second)
+            second = q;
+    }
+    if (key == DULM_KEY_Q)
+        c->key = exp((double)(x[c->token] - top) / tau) / total;
+    else
+        c->key = key == DULM_KEY_MARGIN ? first - second : entropy;
+}
+
+static void key_of_p(size_t n, const float *x, double lse, float top, struct dulm_candidate *c)
+{
+    c->key = 0;
+    for (size_t v = 0; v < n; v++) {
+        const double lp = (double)x[v] - lse;
+        if (lp > -INFINITY)
+            c->key -= exp(lp) * lp;
+    }
+    c->top = exp((double)top - lse);
+}
+
+struct dulm_candidate dulm_candidate_of(const struct diffulm_sampler *s, const float *logits,
+                                        size_t n, int32_t mask_id, const int32_t *forbidden,
+                                        size_t forbidden_count, const struct dulm_draws *draws,
+                                        size_t position, float *scratch)
+{
+    float *x = scratch;
+    memcpy(x, logits, n * sizeof *x);
+    if (mask_id >= 0 && (size_t)mask_id < n)
+        x[mask_id] = -INFINITY;
+    for (size_t i = 0; i < forbidden_count; i++)
+        x[forbidden[i]] = -INFINITY;
+    const float top = dulm_max(n, x);
+    const double lse = (double)top + log(exp_sum(n, x, top));
+    const bool drawn = s->options.sampling == DIFFULM_SAMPLING_CATEGORICAL;
+    const double tau = s->options.sampling == DIFFULM_SAMPLING_ARGMAX ? 1 : s->options.temperature;
+    float *q = x;
+    if (filters(s)) {
+        q = x + n;
+        memcpy(q, x, n * sizeof *q);
+        filter(s, n, q, top, tau, (struct entry *)(void *)(x + 2 * n));
+    }
+    size_t token;
+    if (drawn)
+        token = inverse_cdf(n, q, top, tau, dulm_draws_token(draws, position));
+    else if (s->options.sampling == DIFFULM_SAMPLING_GUMBEL)
+        token = gumbel_argmax(n, x, tau, draws, position);
+    else
+        token = first_at(n, x, top);
+    struct dulm_candidate c = {.token = (int32_t)token, .score = (float)((double)x[token] - lse)};
+    c.key = (double)c.score;
+    if (s->key == DULM_KEY_ENTROPY || s->key == DULM_KEY_ENTROPY_TOP)
+        key_of_p(n, x, lse, top, &c);
+    else if (s->key != DULM_KEY_SCORE)
+        key_of_q(s->key, n, q, top, tau, &c);
+    return c;
+}
