@@ -4,6 +4,7 @@
 #define DULM_TESTS_GOLDEN_AREAS_H
 
 void golden_models(const char *folder);
+void golden_samplers(const char *folder);
 void golden_training(const char *folder);
 
 #endif
