@@ -5,6 +5,7 @@
 
 void golden_models(const char *folder);
 void golden_samplers(const char *folder);
+void golden_sessions(const char *folder);
 void golden_training(const char *folder);
 
 #endif

@@ -8,7 +8,7 @@
 
 typedef void golden_area(const char *folder);
 
-static golden_area *const areas[] = {golden_models, golden_training, golden_samplers, NULL};
+static golden_area *const areas[] = {golden_models, golden_training, golden_samplers, golden_sessions, NULL};
 
 int main(int argc, char **argv)
 {

@@ -27,7 +27,7 @@ static double number(const json_t *object, const char *key, double fallback)
                                  : fallback;
 }
 
-static diffulm_sampler *sampler_of(const json_t *item)
+diffulm_sampler *golden_sampler(const json_t *item)
 {
     const json_t *options = json_object_get(item, "options");
     const json_t *sampling = json_object_get(item, "sampling");
@@ -204,7 +204,7 @@ void golden_samplers(const char *parent)
         if (format && strcmp(format, "sampler-trace 1") == 0)
             json_array_foreach(json_object_get(root, "cases"), i, item)
             {
-                diffulm_sampler *sampler = sampler_of(item);
+                diffulm_sampler *sampler = golden_sampler(item);
                 const size_t rows = json_array_size(json_object_get(item, "rows"));
                 for (size_t r = 0; sampler && r < rows; r++) {
                     run_row(item, &t, sampler, r, false);

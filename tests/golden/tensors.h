@@ -3,6 +3,7 @@
 #define DULM_TESTS_GOLDEN_TENSORS_H
 
 #include <diffulm/model.h>
+#include <diffulm/sampler.h>
 
 #include "golden.h"
 #include "io/safetensors.h"
@@ -28,6 +29,9 @@ double golden_relative_l2(size_t n, const float *a, const float *b);
 double golden_norm(size_t n, const float *a);
 /* offsets [R + 1] of I32 as size_t, to free. */
 size_t *golden_offsets(const int32_t *offsets, size_t count);
+
+/* The sampler of a case: its policy, options, sampling and steps. NULL and a golden_fail if refused. */
+diffulm_sampler *golden_sampler(const json_t *item);
 
 /* The runtimes every model test runs on: the reference, and oneDNN where it was built in. */
 struct golden_runtime {

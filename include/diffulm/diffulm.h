@@ -1,0 +1,13 @@
+/* diffulm.h: everything. */
+#ifndef DIFFULM_DIFFULM_H
+#define DIFFULM_DIFFULM_H
+
+#include <diffulm/common.h>
+#include <diffulm/error.h>
+#include <diffulm/model.h>
+#include <diffulm/runtime.h>
+#include <diffulm/sampler.h>
+#include <diffulm/session.h>
+#include <diffulm/trainer.h>
+
+#endif

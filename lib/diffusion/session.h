@@ -1,0 +1,72 @@
+/* session.h: a batch of canvases and what one denoising step needs. */
+#ifndef DULM_DIFFUSION_SESSION_H
+#define DULM_DIFFUSION_SESSION_H
+
+#include <diffulm/session.h>
+
+#include "arch/score.h"
+#include "diffusion/policy.h"
+
+struct dulm_forbidden {
+    size_t position; /* SIZE_MAX: everywhere */
+    int32_t token;
+};
+
+/* One canvas. Arrays have `length` entries and live in one block. */
+struct dulm_canvas {
+    size_t length;
+    int32_t *tokens;
+    float *scores;
+    uint8_t *noisy, *generated, *wanted;
+    size_t source_length;
+    uint32_t row_number;
+    int32_t k; /* the next step, from 1; past the sampler's steps: done */
+    size_t quota;
+    size_t first_candidate; /* this row's place in the step's arrays */
+    void *memory;
+    struct dulm_forbidden *forbidden;
+    size_t forbidden_count, forbidden_capacity;
+};
+
+/* Buffers of a step; they grow to the batch and are reused. */
+struct dulm_step_buffers {
+    int32_t *tokens, *positions, *before;
+    uint8_t *source;
+    size_t *offsets, *wanted, *active;
+    struct {
+        size_t canvas, position;
+    } *places; /* of each wanted position */
+    struct dulm_candidate *candidates; /* [tokens] */
+    struct dulm_ranked *ranked;
+    struct diffulm_change *changes;
+    size_t tokens_capacity, rows_capacity;
+    float *logits, *scratch;
+    size_t logits_capacity, scratch_capacity;
+    int32_t *banned; /* forbidden ids of one position, per thread */
+    size_t banned_capacity;
+};
+
+struct diffulm_session {
+    struct diffulm_model *model;
+    struct diffulm_sampler *sampler;
+    struct diffulm_session_options options;
+    struct dulm_workspace *workspace;
+    struct dulm_canvas *canvas;
+    size_t count, capacity;
+    struct dulm_step_buffers step;
+    atomic_int cancel;
+    int64_t steps_done;
+    size_t change_count, scored;
+};
+
+diffulm_status dulm_canvas_init(struct dulm_canvas *canvas, size_t length) DIFFULM_MUST_USE;
+void dulm_canvas_release(struct dulm_canvas *canvas);
+/* Whether steps remain for this row. */
+bool dulm_canvas_active(const struct diffulm_session *session, const struct dulm_canvas *canvas);
+
+/* One step of every active row; see diffulm_session_step. */
+diffulm_status dulm_session_step(struct diffulm_session *session) DIFFULM_MUST_USE;
+size_t dulm_session_active(const struct diffulm_session *session);
+void dulm_step_buffers_release(struct dulm_step_buffers *buffers);
+
+#endif

@@ -1,0 +1,249 @@
+/* step.c: one denoising step of a session, in order: which positions the policies need; the encoder over
+ * the rows that need any; the head in tiles over those positions, each giving its candidate; and, when
+ * nothing can fail any more, the policies' transitions. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/thread.h"
+#include "diffusion/session.h"
+
+/* Rows of logits that exist at a time. */
+#define TILE 64
+
+void dulm_step_buffers_release(struct dulm_step_buffers *b)
+{
+    void *const blocks[] = {b->tokens, b->positions, b->before,     b->source, b->offsets,
+                            b->wanted, b->active,    b->places,     b->candidates, b->ranked,
+                            b->changes, b->logits,   b->scratch,    b->banned};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        dulm_free(blocks[i]);
+    *b = (struct dulm_step_buffers){0};
+}
+
+static diffulm_status reserve(struct dulm_step_buffers *b, size_t tokens, size_t rows)
+{
+    if (tokens <= b->tokens_capacity && rows <= b->rows_capacity)
+        return DIFFULM_OK;
+    struct dulm_step_buffers f = {.tokens = dulm_alloc(tokens, 4)};
+    f.positions = dulm_alloc(tokens, 4);
+    f.before = dulm_alloc(tokens, 4);
+    f.source = dulm_alloc(tokens, 1);
+    f.wanted = dulm_alloc(tokens, sizeof *f.wanted);
+    f.places = dulm_alloc(tokens, sizeof *f.places);
+    f.candidates = dulm_alloc(tokens, sizeof *f.candidates);
+    f.ranked = dulm_alloc(tokens, sizeof *f.ranked);
+    f.changes = dulm_alloc(tokens, sizeof *f.changes);
+    f.offsets = dulm_alloc(rows + 1, sizeof *f.offsets);
+    f.active = dulm_alloc(rows, sizeof *f.active);
+    if (!f.tokens || !f.positions || !f.before || !f.source || !f.wanted || !f.places ||
+        !f.candidates || !f.ranked || !f.changes || !f.offsets || !f.active) {
+        dulm_step_buffers_release(&f);
+        return dulm_fail_memory();
+    }
+    dulm_step_buffers_release(b);
+    *b = f;
+    b->tokens_capacity = tokens;
+    b->rows_capacity = rows;
+    return DIFFULM_OK;
+}
+
+size_t dulm_session_active(const struct diffulm_session *s)
+{
+    size_t active = 0;
+    for (size_t i = 0; i < s->count; i++)
+        active += dulm_canvas_active(s, &s->canvas[i]);
+    return active;
+}
+
+static struct dulm_row row_of(struct dulm_canvas *c)
+{
+    struct dulm_row row = {.length = c->length,
+                           .tokens = c->tokens,
+                           .scores = c->scores,
+                           .noisy = c->noisy,
+                           .generated = c->generated,
+                           .quota = &c->quota};
+    for (size_t i = 0; i < c->length; i++)
+        row.generated_count += c->generated[i];
+    return row;
+}
+
+static struct dulm_draws draws_of(const struct diffulm_session *s, const struct dulm_canvas *c)
+{
+    return (struct dulm_draws){s->options.seed, (uint32_t)c->k, c->row_number, 0, 0, 0, 0};
+}
+
+/* Packs the active rows that need logits; *rows and *wanted are counts. */
+static void pack(struct diffulm_session *s, size_t *rows, size_t *wanted)
+{
+    struct dulm_step_buffers *b = &s->step;
+    const int32_t first = dulm_config_first_position(&s->model->config);
+    size_t at = 0;
+    *rows = *wanted = 0;
+    b->offsets[0] = 0;
+    for (size_t r = 0; r < s->count; r++) {
+        struct dulm_canvas *c = &s->canvas[r];
+        if (!dulm_canvas_active(s, c))
+            continue;
+        const struct dulm_row row = row_of(c);
+        const struct dulm_draws draws = draws_of(s, c);
+        s->sampler->policy->needs(s->sampler, &row, &draws, c->k, c->wanted);
+        c->first_candidate = at;
+        if (!memchr(c->wanted, 1, c->length))
+            continue;
+        for (size_t i = 0; i < c->length; i++) {
+            b->tokens[at + i] = c->tokens[i];
+            b->positions[at + i] = first + (int32_t)i;
+            b->source[at + i] = i < c->source_length;
+            if (!c->wanted[i])
+                continue;
+            b->places[*wanted].canvas = r;
+            b->places[*wanted].position = i;
+            b->wanted[(*wanted)++] = at + dulm_logits_position(s->sampler, i);
+        }
+        at += c->length;
+        b->offsets[++*rows] = at;
+    }
+}
+
+struct candidate_job {
+    struct diffulm_session *s;
+    size_t first, scratch, banned;
+};
+
+static void candidate_part(void *user, size_t begin, size_t end, int worker)
+{
+    const struct candidate_job *j = user;
+    struct diffulm_session *s = j->s;
+    struct dulm_step_buffers *b = &s->step;
+    const size_t v = (size_t)s->model->config.vocabulary;
+    int32_t *banned = b->banned + (size_t)worker * j->banned;
+    for (size_t i = begin; i < end; i++) {
+        const struct dulm_canvas *c = &s->canvas[b->places[j->first + i].canvas];
+        const size_t position = b->places[j->first + i].position;
+        size_t count = 0;
+        for (size_t f = 0; f < c->forbidden_count; f++)
+            if (c->forbidden[f].position == SIZE_MAX || c->forbidden[f].position == position)
+                banned[count++] = c->forbidden[f].token;
+        const struct dulm_draws draws = draws_of(s, c);
+        b->candidates[c->first_candidate + position] =
+            dulm_candidate_of(s->sampler, b->logits + i * v, v, s->options.mask_id, banned, count,
+                              &draws, position, b->scratch + (size_t)worker * j->scratch);
+    }
+}
+
+static diffulm_status reserve_head(struct diffulm_session *s, size_t wanted, size_t *banned)
+{
+    struct dulm_step_buffers *b = &s->step;
+    const size_t v = (size_t)s->model->config.vocabulary;
+    const size_t threads = (size_t)s->model->runtime->threads;
+    const size_t logits = (wanted < TILE ? wanted : TILE) * v;
+    const size_t scratch = threads * dulm_candidate_scratch(s->sampler, v);
+    *banned = 1;
+    for (size_t r = 0; r < s->count; r++)
+        if (s->canvas[r].forbidden_count > *banned)
+            *banned = s->canvas[r].forbidden_count;
+    if (logits > b->logits_capacity) {
+        dulm_free(b->logits);
+        b->logits = dulm_alloc_tensor(logits, sizeof *b->logits);
+        b->logits_capacity = b->logits ? logits : 0;
+    }
+    if (scratch > b->scratch_capacity) {
+        dulm_free(b->scratch);
+        b->scratch = dulm_alloc_tensor(scratch, sizeof *b->scratch);
+        b->scratch_capacity = b->scratch ? scratch : 0;
+    }
+    if (threads * *banned > b->banned_capacity) {
+        dulm_free(b->banned);
+        b->banned = dulm_alloc(threads * *banned, sizeof *b->banned);
+        b->banned_capacity = b->banned ? threads * *banned : 0;
+    }
+    return b->logits && b->scratch && b->banned ? DIFFULM_OK : dulm_fail_memory();
+}
+
+static diffulm_status score(struct diffulm_session *s, size_t rows, size_t wanted)
+{
+    struct dulm_step_buffers *b = &s->step;
+    const struct dulm_batch batch = {.rows = rows,
+                                     .offsets = b->offsets,
+                                     .tokens = b->tokens,
+                                     .positions = b->positions,
+                                     .source = b->source,
+                                     .attention = (enum dulm_attention)s->options.attention,
+                                     .newline_id = s->options.newline_id};
+    struct candidate_job job = {
+        s, 0, dulm_candidate_scratch(s->sampler, (size_t)s->model->config.vocabulary), 0};
+    diffulm_status rc = reserve_head(s, wanted, &job.banned);
+    if (rc == DIFFULM_OK)
+        rc = dulm_encode(s->workspace, s->model, &batch, &s->cancel);
+    for (size_t i = 0; rc == DIFFULM_OK && i < wanted; i += TILE) {
+        const size_t n = wanted - i < TILE ? wanted - i : TILE;
+        if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
+            return dulm_fail(DIFFULM_E_CANCELLED, "cancelled in the head");
+        rc = dulm_head(s->workspace, s->model, b->wanted + i, n, b->logits);
+        job.first = i;
+        if (rc == DIFFULM_OK)
+            dulm_parallel(s->model->runtime->threads, n, 1, candidate_part, &job);
+    }
+    return rc;
+}
+
+static void record(struct diffulm_session *s, size_t r, const int32_t *before)
+{
+    const struct dulm_canvas *c = &s->canvas[r];
+    const int32_t mask = s->options.mask_id;
+    for (size_t i = 0; i < c->length; i++) {
+        if (c->tokens[i] == before[i])
+            continue;
+        const int32_t kind = c->tokens[i] == mask ? DIFFULM_CHANGE_REMASKED
+                             : before[i] == mask  ? DIFFULM_CHANGE_REVEALED
+                                                  : DIFFULM_CHANGE_REVISED;
+        s->step.changes[s->change_count++] =
+            (struct diffulm_change){r, i, c->tokens[i], kind, c->scores[i]};
+    }
+}
+
+static void transition(struct diffulm_session *s, size_t r)
+{
+    struct dulm_canvas *c = &s->canvas[r];
+    struct dulm_step_buffers *b = &s->step;
+    struct dulm_row row = row_of(c);
+    const struct dulm_draws draws = draws_of(s, c);
+    row.mask_id = s->options.mask_id;
+    row.candidate = b->candidates + c->first_candidate;
+    row.ranked = b->ranked;
+    memcpy(b->before, c->tokens, c->length * sizeof *b->before);
+    s->sampler->policy->step(s->sampler, &row, &draws, c->k);
+    c->k++;
+    record(s, r, b->before);
+}
+
+diffulm_status dulm_session_step(struct diffulm_session *s)
+{
+    size_t tokens = 0, rows, wanted;
+    for (size_t r = 0; r < s->count; r++)
+        tokens += s->canvas[r].length;
+    diffulm_status rc = reserve(&s->step, tokens, s->count);
+    s->change_count = s->scored = 0;
+    if (rc < 0)
+        return rc;
+    pack(s, &rows, &wanted);
+    if (rows)
+        rc = score(s, rows, wanted);
+    if (rc < 0) {
+        if (rc == DIFFULM_E_CANCELLED)
+            atomic_store(&s->cancel, 0);
+        return rc;
+    }
+    s->scored = wanted;
+    /* Which rows take part is settled before any of them moves. */
+    size_t active = 0;
+    for (size_t r = 0; r < s->count; r++)
+        if (dulm_canvas_active(s, &s->canvas[r]))
+            s->step.active[active++] = r;
+    for (size_t i = 0; i < active; i++)
+        transition(s, s->step.active[i]);
+    s->steps_done += active > 0;
+    return DIFFULM_OK;
+}
