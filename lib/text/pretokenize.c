@@ -1,0 +1,523 @@
+/* pretokenize.c: the pre-tokenizers of tokenizer.json. A pattern cuts a split into matches and what lies
+ * between; a behaviour says what becomes of the matches. */
+#include "text/pretokenize.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "text/script.h"
+
+enum kind {
+    BERT,
+    BYTE_LEVEL,
+    WHITESPACE,
+    WHITESPACE_SPLIT,
+    DELIMITER,
+    METASPACE,
+    PUNCTUATION,
+    DIGITS,
+    SPLIT,
+    SCRIPTS,
+    FIXED_LENGTH,
+    SEQUENCE
+};
+static const char *const names[] = {"BertPreTokenizer", "ByteLevel",       "Whitespace",
+                                    "WhitespaceSplit",  "CharDelimiterSplit", "Metaspace",
+                                    "Punctuation",      "Digits",          "Split",
+                                    "UnicodeScripts",   "FixedLength",     "Sequence"};
+
+enum behavior { REMOVED, ISOLATED, MERGED_WITH_PREVIOUS, MERGED_WITH_NEXT, CONTIGUOUS };
+static const char *const behaviors[] = {"Removed", "Isolated", "MergedWithPrevious",
+                                        "MergedWithNext", "Contiguous"};
+
+struct dulm_pretokenizer {
+    enum kind kind;
+    enum behavior behavior;
+    bool invert, individual, prefix_space, use_regex, always, first, split;
+    int32_t delimiter;
+    size_t fixed;
+    char replacement[5];
+    struct dulm_regex *pattern;
+    struct dulm_scripts *scripts;
+    struct dulm_pretokenizer **child;
+    size_t children;
+};
+
+void dulm_pretokenizer_free(struct dulm_pretokenizer *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->children; i++)
+        dulm_pretokenizer_free(p->child[i]);
+    dulm_free(p->child);
+    dulm_regex_free(p->pattern);
+    dulm_scripts_free(p->scripts);
+    dulm_free(p);
+}
+
+static bool flag(const json_t *json, const char *key, bool fallback)
+{
+    const json_t *value = json_object_get(json, key);
+    return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+static diffulm_status read_behavior(struct dulm_pretokenizer *p, const json_t *json,
+                                    const char *path)
+{
+    const char *name = json_string_value(json_object_get(json, "behavior"));
+    p->behavior = ISOLATED;
+    if (!name)
+        return DIFFULM_OK;
+    for (size_t i = 0; i < 5; i++)
+        if (strcmp(name, behaviors[i]) == 0) {
+            p->behavior = (enum behavior)i;
+            return DIFFULM_OK;
+        }
+    return dulm_fail(DIFFULM_E_FORMAT, "%s: pre_tokenizer: unknown behavior %.40s", path, name);
+}
+
+/* One character. */
+static diffulm_status read_character(const json_t *json, const char *key, const char *path,
+                                     const char *fallback, char out[5], int32_t *c)
+{
+    const json_t *value = json_object_get(json, key);
+    const char *text = json_is_string(value) ? json_string_value(value) : fallback;
+    size_t n = 0;
+    if (text && *text)
+        *c = dulm_utf8_decode(text, &n);
+    if (!n || strlen(text) != n)
+        return dulm_fail(DIFFULM_E_FORMAT, "%s: pre_tokenizer: %s: expected one character", path,
+                         key);
+    memcpy(out, text, n + 1);
+    return DIFFULM_OK;
+}
+
+static diffulm_status read_metaspace(struct dulm_pretokenizer *p, const json_t *json,
+                                     const char *path)
+{
+    int32_t c;
+    diffulm_status rc = read_character(json, "replacement", path, "\xE2\x96\x81", p->replacement, &c);
+    const char *scheme = json_string_value(json_object_get(json, "prepend_scheme"));
+    p->split = flag(json, "split", true);
+    if (!scheme)
+        p->always = flag(json, "add_prefix_space", true);
+    else {
+        p->always = strcmp(scheme, "always") == 0;
+        p->first = strcmp(scheme, "first") == 0;
+        if (!p->always && !p->first && strcmp(scheme, "never") != 0)
+            rc = dulm_fail(DIFFULM_E_FORMAT, "%s: pre_tokenizer: unknown prepend_scheme %.40s",
+                           path, scheme);
+    }
+    if (rc == DIFFULM_OK)
+        rc = dulm_regex_literal(" ", 1, &p->pattern);
+    return rc;
+}
+
+/* GPT-2's pattern. */
+static const char byte_level[] =
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+
+static diffulm_status read_children(struct dulm_pretokenizer *p, const json_t *json,
+                                    const char *path)
+{
+    const json_t *list = json_object_get(json, "pretokenizers");
+    if (!json_is_array(list))
+        return dulm_fail(DIFFULM_E_FORMAT, "%s: pre_tokenizer: pretokenizers: expected an array",
+                         path);
+    p->child = dulm_alloc_zero(json_array_size(list), sizeof *p->child);
+    if (!p->child)
+        return dulm_fail_memory();
+    for (; p->children < json_array_size(list); p->children++) {
+        diffulm_status rc = dulm_pretokenizer_read(json_array_get(list, p->children), path,
+                                                   &p->child[p->children]);
+        if (rc < 0)
+            return rc;
+    }
+    return DIFFULM_OK;
+}
+
+static diffulm_status read_kind(struct dulm_pretokenizer *p, const json_t *json, const char *path)
+{
+    diffulm_status rc = DIFFULM_OK;
+    const json_t *length = json_object_get(json, "length");
+    switch (p->kind) {
+    case BYTE_LEVEL:
+        p->prefix_space = flag(json, "add_prefix_space", true);
+        p->use_regex = flag(json, "use_regex", true);
+        p->behavior = ISOLATED;
+        return dulm_regex_compile(byte_level, sizeof byte_level - 1, path, &p->pattern);
+    case DELIMITER:
+        return read_character(json, "delimiter", path, NULL, p->replacement, &p->delimiter);
+    case METASPACE:
+        return read_metaspace(p, json, path);
+    case PUNCTUATION:
+        return read_behavior(p, json, path);
+    case DIGITS:
+        p->individual = flag(json, "individual_digits", false);
+        p->behavior = p->individual ? ISOLATED : CONTIGUOUS;
+        return DIFFULM_OK;
+    case SPLIT:
+        p->invert = flag(json, "invert", false);
+        rc = read_behavior(p, json, path);
+        if (rc == DIFFULM_OK)
+            rc = dulm_pattern_read(json_object_get(json, "pattern"), path, &p->pattern);
+        return rc;
+    case SCRIPTS:
+        return dulm_scripts_create(&p->scripts);
+    case FIXED_LENGTH:
+        p->fixed = json_is_integer(length) && json_integer_value(length) > 0
+                       ? (size_t)json_integer_value(length)
+                       : 5;
+        return DIFFULM_OK;
+    case SEQUENCE:
+        return read_children(p, json, path);
+    default:
+        return DIFFULM_OK;
+    }
+}
+
+diffulm_status dulm_pretokenizer_read(const json_t *json, const char *path,
+                                      struct dulm_pretokenizer **out)
+{
+    *out = NULL;
+    if (!json || json_is_null(json))
+        return DIFFULM_OK;
+    const char *type = json_string_value(json_object_get(json, "type"));
+    size_t kind = 0;
+    while (kind <= SEQUENCE && (!type || strcmp(type, names[kind]) != 0))
+        kind++;
+    if (kind > SEQUENCE)
+        return dulm_fail(DIFFULM_E_UNSUPPORTED, "%s: pre_tokenizer: unknown type %.60s", path,
+                         type ? type : "(none)");
+    struct dulm_pretokenizer *p = dulm_alloc_zero(1, sizeof *p);
+    if (!p)
+        return dulm_fail_memory();
+    p->kind = (enum kind)kind;
+    diffulm_status rc = read_kind(p, json, path);
+    if (rc < 0)
+        dulm_pretokenizer_free(p);
+    else
+        *out = p;
+    return rc;
+}
+
+/* Receives the pieces of one split in order and applies a behaviour to them. */
+struct cutter {
+    const struct dulm_doc *in;
+    struct dulm_doc *out;
+    enum behavior behavior;
+    size_t begin, end; /* the piece being put together; empty: none */
+    bool any, before;  /* whether the piece before was a match */
+};
+
+static void flush(struct cutter *c)
+{
+    if (c->any)
+        dulm_doc_slice(c->out, c->in, c->begin, c->end);
+    c->any = false;
+}
+
+static void start(struct cutter *c, size_t begin, size_t end)
+{
+    flush(c);
+    c->begin = begin;
+    c->end = end;
+    c->any = true;
+}
+
+static void piece(struct cutter *c, size_t begin, size_t end, bool match)
+{
+    bool joins = false;
+    switch (c->behavior) {
+    case REMOVED:
+        if (!match)
+            start(c, begin, end);
+        return;
+    case ISOLATED:
+        break;
+    case MERGED_WITH_PREVIOUS:
+        joins = match && !c->before && c->any;
+        break;
+    case MERGED_WITH_NEXT:
+        /* A match waits for what follows; a second match sends the first off alone. */
+        joins = c->before && !match && c->any;
+        break;
+    case CONTIGUOUS:
+        joins = match == c->before && c->any;
+        break;
+    }
+    if (joins)
+        c->end = end;
+    else
+        start(c, begin, end);
+    c->before = match;
+}
+
+typedef bool class_function(const struct dulm_pretokenizer *p, int32_t c);
+
+static void cut_class(const struct dulm_pretokenizer *p, class_function *is, enum behavior behavior,
+                      const struct dulm_doc *in, const struct dulm_split *s, struct dulm_doc *out)
+{
+    struct cutter c = {.in = in, .out = out, .behavior = behavior};
+    size_t n, open = s->begin;
+    for (size_t i = s->begin; i < s->end; i += n) {
+        const bool match = is(p, dulm_utf8_decode(in->text + i, &n));
+        if (!match)
+            continue;
+        if (open < i)
+            piece(&c, open, i, false);
+        piece(&c, i, i + n, true);
+        open = i + n;
+    }
+    if (open < s->end)
+        piece(&c, open, s->end, false);
+    flush(&c);
+}
+
+static diffulm_status cut_pattern(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
+                                  const struct dulm_split *s, struct dulm_doc *out)
+{
+    struct dulm_matcher *matcher;
+    diffulm_status rc = dulm_matcher_create(p->pattern, &matcher);
+    if (rc < 0)
+        return rc;
+    struct cutter c = {.in = in, .out = out, .behavior = p->behavior};
+    size_t at = 0, from, to, open = s->begin;
+    while (dulm_matcher_next(matcher, p->pattern, in->text + s->begin, s->end - s->begin, &at,
+                             &from, &to, &rc)) {
+        if (open < s->begin + from)
+            piece(&c, open, s->begin + from, p->invert);
+        piece(&c, s->begin + from, s->begin + to, !p->invert);
+        open = s->begin + to;
+    }
+    if (open < s->end)
+        piece(&c, open, s->end, p->invert);
+    flush(&c);
+    dulm_matcher_free(matcher);
+    return rc;
+}
+
+static bool is_space(const struct dulm_pretokenizer *p, int32_t c)
+{
+    (void)p;
+    return dulm_is_white_space(c);
+}
+static bool is_punctuation(const struct dulm_pretokenizer *p, int32_t c)
+{
+    (void)p;
+    return dulm_is_punctuation(c);
+}
+static bool is_numeric(const struct dulm_pretokenizer *p, int32_t c)
+{
+    (void)p;
+    return dulm_is_numeric(c);
+}
+static bool is_delimiter(const struct dulm_pretokenizer *p, int32_t c)
+{
+    return c == p->delimiter;
+}
+
+/* Runs of word characters, and runs of others that are not space: \w+|[^\w\s]+ */
+static void cut_words(const struct dulm_doc *in, const struct dulm_split *s, struct dulm_doc *out)
+{
+    size_t n, open = s->begin;
+    int before = 0;
+    for (size_t i = s->begin; i < s->end; i += n) {
+        const int32_t c = dulm_utf8_decode(in->text + i, &n);
+        const int now = dulm_is_word(c) ? 1 : dulm_is_white_space(c) ? 0 : 2;
+        if (now != before) {
+            if (before)
+                dulm_doc_slice(out, in, open, i);
+            open = i;
+        }
+        before = now;
+    }
+    if (before)
+        dulm_doc_slice(out, in, open, s->end);
+}
+
+static void cut_scripts(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
+                        const struct dulm_split *s, struct dulm_doc *out)
+{
+    size_t n, open = s->begin;
+    int last = -1;
+    for (size_t i = s->begin; i < s->end; i += n) {
+        const int script = dulm_script_of(p->scripts, in->text + i, &n);
+        if (script != DULM_SCRIPT_ANY && last != DULM_SCRIPT_ANY && last != script &&
+            i > s->begin) {
+            dulm_doc_slice(out, in, open, i);
+            open = i;
+        }
+        if (script != DULM_SCRIPT_ANY)
+            last = script;
+    }
+    dulm_doc_slice(out, in, open, s->end);
+}
+
+static void cut_fixed(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
+                      const struct dulm_split *s, struct dulm_doc *out)
+{
+    size_t n, open = s->begin, count = 0;
+    for (size_t i = s->begin; i < s->end; i += n) {
+        if (count == p->fixed) {
+            dulm_doc_slice(out, in, open, i);
+            open = i;
+            count = 0;
+        }
+        dulm_utf8_decode(in->text + i, &n);
+        count++;
+    }
+    dulm_doc_slice(out, in, open, s->end);
+}
+
+/* The split as rewritten by a pass, in a doc of its own, before it is cut. */
+static void metaspace_text(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
+                           const struct dulm_split *s, struct dulm_doc *work, diffulm_status *rc)
+{
+    const size_t mark = strlen(p->replacement);
+    const char *text = in->text + s->begin;
+    const size_t length = s->end - s->begin;
+    const bool marked = (length && text[0] == ' ') ||
+                        (length >= mark && memcmp(text, p->replacement, mark) == 0);
+    dulm_doc_clear(work);
+    if (length && !marked && (p->always || (p->first && s->origin == 0)))
+        dulm_doc_put(work, p->replacement, mark, in->from[s->begin], in->to[s->begin]);
+    *rc = dulm_doc_replace(p->pattern, p->replacement, mark, in, s->begin, s->end, work);
+}
+
+static void cut_metaspace(const struct dulm_pretokenizer *p, const struct dulm_doc *work,
+                          size_t origin, struct dulm_doc *out)
+{
+    const size_t mark = strlen(p->replacement);
+    if (!p->split) {
+        const size_t start_at = out->length;
+        dulm_doc_copy(out, work, 0, work->length);
+        dulm_doc_close(out, start_at, origin, -1);
+        return;
+    }
+    struct cutter c = {.in = work, .out = out, .behavior = MERGED_WITH_NEXT};
+    size_t open = 0;
+    for (size_t i = 0; i + mark <= work->length;) {
+        if (memcmp(work->text + i, p->replacement, mark) != 0) {
+            i++;
+            continue;
+        }
+        if (open < i)
+            piece(&c, open, i, false);
+        piece(&c, i, i + mark, true);
+        open = i += mark;
+    }
+    if (open < work->length)
+        piece(&c, open, work->length, false);
+    flush(&c);
+}
+
+static diffulm_status cut_byte_level(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
+                                     const struct dulm_split *s, struct dulm_doc *work,
+                                     struct dulm_doc *pieces, struct dulm_doc *out)
+{
+    diffulm_status rc = DIFFULM_OK;
+    dulm_doc_clear(work);
+    dulm_doc_clear(pieces);
+    if (p->prefix_space && s->begin < s->end && in->text[s->begin] != ' ')
+        dulm_doc_put(work, " ", 1, in->from[s->begin], in->to[s->begin]);
+    dulm_doc_copy(work, in, s->begin, s->end);
+    const struct dulm_split whole = {0, work->length, s->origin, -1};
+    if (p->use_regex)
+        rc = cut_pattern(p, work, &whole, pieces);
+    else {
+        dulm_doc_copy(pieces, work, 0, work->length);
+        dulm_doc_close(pieces, 0, s->origin, -1);
+    }
+    for (size_t i = 0; rc == DIFFULM_OK && i < pieces->splits; i++) {
+        const size_t start_at = out->length;
+        dulm_doc_bytes(pieces, pieces->split[i].begin, pieces->split[i].end, out);
+        dulm_doc_close(out, start_at, pieces->split[i].origin, -1);
+    }
+    return work->failed || pieces->failed ? dulm_fail_memory() : rc;
+}
+
+static diffulm_status cut(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
+                          const struct dulm_split *s, struct dulm_doc work[2], struct dulm_doc *out)
+{
+    diffulm_status rc = DIFFULM_OK;
+    switch (p->kind) {
+    case BYTE_LEVEL:
+        return cut_byte_level(p, in, s, &work[0], &work[1], out);
+    case WHITESPACE:
+        cut_words(in, s, out);
+        break;
+    case WHITESPACE_SPLIT:
+        cut_class(p, is_space, REMOVED, in, s, out);
+        break;
+    case DELIMITER:
+        cut_class(p, is_delimiter, REMOVED, in, s, out);
+        break;
+    case METASPACE:
+        metaspace_text(p, in, s, &work[0], &rc);
+        if (work[0].failed)
+            return dulm_fail_memory();
+        if (rc == DIFFULM_OK)
+            cut_metaspace(p, &work[0], s->origin, out);
+        break;
+    case PUNCTUATION:
+        cut_class(p, is_punctuation, p->behavior, in, s, out);
+        break;
+    case DIGITS:
+        cut_class(p, is_numeric, p->behavior, in, s, out);
+        break;
+    case SPLIT:
+        return cut_pattern(p, in, s, out);
+    case SCRIPTS:
+        cut_scripts(p, in, s, out);
+        break;
+    default:
+        cut_fixed(p, in, s, out);
+        break;
+    }
+    return rc;
+}
+
+static diffulm_status cut_all(const struct dulm_pretokenizer *p, class_function *is,
+                              enum behavior behavior, struct dulm_doc **doc,
+                              struct dulm_doc **spare)
+{
+    const struct dulm_doc *in = *doc;
+    struct dulm_doc *out = *spare, work[2] = {{0}, {0}};
+    diffulm_status rc = DIFFULM_OK;
+    dulm_doc_clear(out);
+    for (size_t i = 0; rc == DIFFULM_OK && i < in->splits; i++) {
+        const struct dulm_split *s = &in->split[i];
+        if (s->id >= 0) {
+            const size_t start_at = out->length;
+            dulm_doc_copy(out, in, s->begin, s->end);
+            dulm_doc_close(out, start_at, s->origin, s->id);
+        } else if (is)
+            cut_class(p, is, behavior, in, s, out);
+        else
+            rc = cut(p, in, s, work, out);
+    }
+    dulm_doc_release(&work[0]);
+    dulm_doc_release(&work[1]);
+    *spare = *doc;
+    *doc = out;
+    return rc < 0 ? rc : out->failed ? dulm_fail_memory() : DIFFULM_OK;
+}
+
+diffulm_status dulm_pretokenize(const struct dulm_pretokenizer *p, struct dulm_doc **doc,
+                                struct dulm_doc **spare)
+{
+    diffulm_status rc = DIFFULM_OK;
+    if (!p)
+        return DIFFULM_OK;
+    if (p->kind == BERT) {
+        rc = cut_all(p, is_space, REMOVED, doc, spare);
+        return rc < 0 ? rc : cut_all(p, is_punctuation, ISOLATED, doc, spare);
+    }
+    if (p->kind != SEQUENCE)
+        return cut_all(p, NULL, ISOLATED, doc, spare);
+    for (size_t i = 0; rc == DIFFULM_OK && i < p->children; i++)
+        rc = dulm_pretokenize(p->child[i], doc, spare);
+    return rc;
+}
