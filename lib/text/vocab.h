@@ -1,0 +1,29 @@
+/* vocab.h: pieces and their ids, both ways. */
+#ifndef DULM_TEXT_VOCAB_H
+#define DULM_TEXT_VOCAB_H
+
+#include <diffulm/common.h>
+#include <stdbool.h>
+
+struct dulm_piece {
+    size_t offset, length; /* in `bytes` */
+    bool present;
+};
+
+struct dulm_vocab {
+    char *bytes;
+    size_t bytes_length, bytes_capacity;
+    struct dulm_piece *piece; /* by id */
+    size_t size, capacity;    /* ids are 0 … size - 1; some may be absent */
+    int32_t *table;           /* open addressing over ids, -1: empty */
+    size_t table_size, used;
+};
+
+/* Adds a piece. E_FORMAT when the id has one already. `what` names the file for messages. */
+diffulm_status dulm_vocab_add(struct dulm_vocab *vocab, const char *piece, size_t length, int64_t id,
+                              const char *what) DIFFULM_MUST_USE;
+int32_t dulm_vocab_find(const struct dulm_vocab *vocab, const char *piece, size_t length); /* or -1 */
+const char *dulm_vocab_piece(const struct dulm_vocab *vocab, int32_t id, size_t *length); /* or NULL */
+void dulm_vocab_release(struct dulm_vocab *vocab);
+
+#endif
