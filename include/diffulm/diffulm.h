@@ -8,6 +8,7 @@
 #include <diffulm/runtime.h>
 #include <diffulm/sampler.h>
 #include <diffulm/session.h>
+#include <diffulm/tokenizer.h>
 #include <diffulm/trainer.h>
 
 #endif

@@ -95,7 +95,7 @@ static diffulm_status read_pair(const json_t *json, const char *key, const char 
 static diffulm_status read_fixed(struct diffulm_tokenizer *tok, const json_t *json, const char *path,
                                  bool roberta)
 {
-    int32_t cls, sep;
+    int32_t cls = 0, sep = 0;
     diffulm_status rc = read_pair(json, "cls", path, &cls);
     if (rc == DIFFULM_OK)
         rc = read_pair(json, "sep", path, &sep);

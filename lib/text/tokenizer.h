@@ -96,6 +96,9 @@ diffulm_status dulm_load_sentencepiece(struct diffulm_tokenizer *tok, const void
 diffulm_status dulm_load_wordpiece(struct diffulm_tokenizer *tok, const char *bytes, size_t size,
                                    bool lowercase, const char *path) DIFFULM_MUST_USE;
 diffulm_status dulm_load_bpe(struct diffulm_tokenizer *tok, const char *folder) DIFFULM_MUST_USE;
+/* Parts of the pipeline that a file implies, as JSON (NULL: none); the references are given away. */
+diffulm_status dulm_load_parts(struct diffulm_tokenizer *tok, json_t *normalizer, json_t *pre,
+                               json_t *post, json_t *decoder, const char *path) DIFFULM_MUST_USE;
 void dulm_tokenizer_free(struct diffulm_tokenizer *tok);
 
 #endif
