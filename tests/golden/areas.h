@@ -6,6 +6,7 @@
 void golden_models(const char *folder);
 void golden_samplers(const char *folder);
 void golden_sessions(const char *folder);
+void golden_tokenizers(const char *folder);
 void golden_training(const char *folder);
 
 #endif
