@@ -15,8 +15,8 @@ diffulm_status dulm_json_parse(const void *bytes, size_t size, const char *name,
     if (!root && json_error_code(&error) == json_error_out_of_memory)
         return dulm_fail_memory();
     if (!root)
-        return dulm_fail(DIFFULM_E_FORMAT, "%s:%d:%d: not valid JSON: %s", name, error.line,
-                         error.column, error.text);
+        return dulm_fail(DIFFULM_E_FORMAT, "%s: line %d, column %d: not valid JSON: %s", name,
+                         error.line, error.column, error.text);
     *out = root;
     return DIFFULM_OK;
 }

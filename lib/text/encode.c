@@ -10,18 +10,21 @@ void dulm_encoded_release(struct dulm_encoded *e)
     dulm_free(e->ids);
     dulm_free(e->begin);
     dulm_free(e->end);
+    dulm_free(e->cut);
     *e = (struct dulm_encoded){0};
 }
 
-static diffulm_status add(struct dulm_encoded *e, int32_t id, size_t begin, size_t end)
+static diffulm_status add(struct dulm_encoded *e, int32_t id, size_t begin, size_t end, bool cut)
 {
-    size_t a = e->capacity, b = e->capacity;
+    size_t a = e->capacity, b = e->capacity, c = e->capacity;
     if (!dulm_grow((void **)&e->begin, &a, e->count + 1, sizeof *e->begin) ||
         !dulm_grow((void **)&e->end, &b, e->count + 1, sizeof *e->end) ||
+        !dulm_grow((void **)&e->cut, &c, e->count + 1, 1) ||
         !dulm_grow((void **)&e->ids, &e->capacity, e->count + 1, sizeof *e->ids))
         return dulm_fail_memory();
     e->ids[e->count] = id;
     e->begin[e->count] = begin;
+    e->cut[e->count] = cut;
     e->end[e->count++] = end;
     return DIFFULM_OK;
 }
@@ -33,7 +36,7 @@ static diffulm_status add_split(const struct diffulm_tokenizer *tok, const struc
     if (s->begin == s->end)
         return DIFFULM_OK;
     if (s->id >= 0)
-        return add(out, s->id, doc->from[s->begin], doc->to[s->end - 1]);
+        return add(out, s->id, doc->from[s->begin], doc->to[s->end - 1], true);
     tokens->count = 0;
     diffulm_status rc =
         dulm_subword_encode(&tok->model, doc->text + s->begin, s->end - s->begin, tokens);
@@ -45,9 +48,9 @@ static diffulm_status add_split(const struct diffulm_tokenizer *tok, const struc
                                                "unknown token",
                              doc->from[s->begin]);
         if (begin < end)
-            rc = add(out, t->id, doc->from[begin], doc->to[end - 1]);
+            rc = add(out, t->id, doc->from[begin], doc->to[end - 1], false);
         else
-            rc = add(out, t->id, doc->to[s->end - 1], doc->to[s->end - 1]);
+            rc = add(out, t->id, doc->to[s->end - 1], doc->to[s->end - 1], false);
     }
     return rc;
 }
@@ -59,6 +62,10 @@ static void trim(const struct diffulm_tokenizer *tok, const char *text, struct d
     for (size_t i = 0; i < e->count; i++) {
         size_t length, n, leading = 0, trailing = 0, at = 0;
         const char *piece = dulm_token_text(tok, e->ids[i], &length);
+        if (e->cut[i]) {
+            piece = text + e->begin[i];
+            length = e->end[i] - e->begin[i];
+        }
         bool open = true;
         while (piece && at < length) {
             const int32_t c = dulm_utf8_decode(piece + at, &n);

@@ -194,6 +194,11 @@ static void run_file(const char *folder, const char *data, const char *name, str
     json_array_foreach(json_object_get(header, "source_files"), i, item)
     {
         const char *file = json_string_value(item);
+        if (file && strstr(name, "mbart") && strstr(file, ".model")) {
+            golden_skip(AREA, "%s as a .model: its <mask> takes the space before it, which the file "
+                              "does not say", name);
+            continue;
+        }
         if (!file || !stands_alone(name, file) || !golden_exists(data, file))
             continue;
         char *full = golden_path(data, file);
