@@ -46,10 +46,10 @@ static void sort_marks(struct dulm_changes *c, size_t first)
 {
     for (size_t i = first + 1; i < c->count; i++) {
         const struct dulm_change mark = c->list[i];
-        const int class = utf8proc_get_property(mark.c)->combining_class;
+        const int class = dulm_combining_class(mark.c);
         size_t j = i;
         while (class != 0 && j > first &&
-               utf8proc_get_property(c->list[j - 1].c)->combining_class > class) {
+               dulm_combining_class(c->list[j - 1].c) > class) {
             c->list[j] = c->list[j - 1];
             j--;
         }
@@ -73,7 +73,7 @@ static void compose_all(struct dulm_changes *c)
     int last_class = -1;
     for (size_t i = 0; i < c->count; i++) {
         const struct dulm_change x = c->list[i];
-        const int class = utf8proc_get_property(x.c)->combining_class;
+        const int class = dulm_combining_class(x.c);
         if (starter != SIZE_MAX && (last_class == -1 || (last_class < class && last_class != 0))) {
             const int32_t joined = compose_pair(c->list[starter].c, x.c);
             if (joined >= 0) {
@@ -107,7 +107,7 @@ void dulm_changes_unicode(struct dulm_changes *changes, const char *text, size_t
             count = 1;
         }
         for (utf8proc_ssize_t k = 0; k < count; k++) {
-            if (utf8proc_get_property(parts[k])->combining_class == 0) {
+            if (dulm_combining_class(parts[k]) == 0) {
                 sort_marks(changes, first);
                 first = changes->count;
             }

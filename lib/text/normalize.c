@@ -3,7 +3,6 @@
 #include "text/normalize.h"
 
 #include <string.h>
-#include <utf8proc.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -210,11 +209,6 @@ static void map_characters(const struct dulm_doc *in, size_t begin, size_t end,
     }
 }
 
-static int32_t lower(int32_t c)
-{
-    return c == 0x130 ? 'i' : utf8proc_tolower(c);
-}
-
 static bool keep_clean(int32_t c)
 {
     if (c == '\t' || c == '\n' || c == '\r')
@@ -363,7 +357,7 @@ static diffulm_status apply(const struct dulm_normalizer *n, enum kind kind,
                       out);
         break;
     case LOWERCASE:
-        map_characters(in, begin, end, lower, out);
+        map_characters(in, begin, end, dulm_lower, out);
         break;
     case PRECOMPILED:
         charsmap(n, in, begin, end, out);
@@ -400,7 +394,7 @@ static void pass_accents(const struct dulm_doc *in, size_t b, size_t e, struct d
 }
 static void pass_lower(const struct dulm_doc *in, size_t b, size_t e, struct dulm_doc *out)
 {
-    map_characters(in, b, e, lower, out);
+    map_characters(in, b, e, dulm_lower, out);
 }
 static void pass_nmt(const struct dulm_doc *in, size_t b, size_t e, struct dulm_doc *out)
 {

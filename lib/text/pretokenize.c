@@ -340,12 +340,12 @@ static void cut_words(const struct dulm_doc *in, const struct dulm_split *s, str
 static void cut_scripts(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
                         const struct dulm_split *s, struct dulm_doc *out)
 {
-    size_t n, open = s->begin;
+    /* What comes before the first character with a script is dropped, as Hugging Face does. */
+    size_t n, open = s->end;
     int last = -1;
     for (size_t i = s->begin; i < s->end; i += n) {
         const int script = dulm_script_of(p->scripts, in->text + i, &n);
-        if (script != DULM_SCRIPT_ANY && last != DULM_SCRIPT_ANY && last != script &&
-            i > s->begin) {
+        if (script != DULM_SCRIPT_ANY && last != script) {
             dulm_doc_slice(out, in, open, i);
             open = i;
         }

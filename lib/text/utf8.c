@@ -98,13 +98,60 @@ bool dulm_is_word(int32_t c)
     return (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_NL) || k == UTF8PROC_CATEGORY_PC;
 }
 
+/* Hugging Face's category tables are older than utf8proc's: characters of Unicode 14 have no category
+ * there. Pairs of first and last. */
+static bool in_ranges(int32_t c, const int32_t (*ranges)[2], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (c >= ranges[i][0] && c <= ranges[i][1])
+            return true;
+    return false;
+}
+
+static bool is_new_punctuation(int32_t c)
+{
+    static const int32_t ranges[][2] = {{0x61D, 0x61D},     {0x1B7D, 0x1B7E},   {0x2E53, 0x2E5D},
+                                        {0x10F86, 0x10F89}, {0x116B9, 0x116B9}, {0x12FF1, 0x12FF2}};
+    return in_ranges(c, ranges, sizeof ranges / sizeof *ranges);
+}
+
+static bool is_new_mark(int32_t c)
+{
+    static const int32_t ranges[][2] = {
+        {0x898, 0x89F},     {0x8CA, 0x8D2},     {0xC3C, 0xC3C},     {0x180F, 0x180F},
+        {0x1AC1, 0x1ACE},   {0x1DFA, 0x1DFA},   {0x10F82, 0x10F85}, {0x11070, 0x11070},
+        {0x11073, 0x11074}, {0x110C2, 0x110C2}, {0x1CF00, 0x1CF46}, {0x1E2AE, 0x1E2AE}};
+    return in_ranges(c, ranges, sizeof ranges / sizeof *ranges);
+}
+
+/* The normalisation tables are older still: marks since Unicode 9 do not combine. */
+static bool combines_only_since_9(int32_t c)
+{
+    static const int32_t ranges[][2] = {
+        {0x8D3, 0x8E1},     {0x9FE, 0x9FE},     {0xEBA, 0xEBA},     {0x1ABF, 0x1AC0},
+        {0x1DF6, 0x1DF9},   {0x1DFB, 0x1DFB},   {0x10EAB, 0x10EAC}, {0x10F46, 0x10F50},
+        {0x1133B, 0x1133B}, {0x11442, 0x11442}, {0x11446, 0x11446}, {0x1145E, 0x1145E},
+        {0x1193D, 0x1193E}, {0x11943, 0x11943}, {0x119E0, 0x119E0}, {0x11A34, 0x11A34},
+        {0x11A47, 0x11A47}, {0x11A99, 0x11A99}, {0x11C3F, 0x11C3F}, {0x11D42, 0x11D45},
+        {0x11D97, 0x11D97}, {0x1E000, 0x1E02A}, {0x1E130, 0x1E136}, {0x1E2EC, 0x1E2EF},
+        {0x1E944, 0x1E94A}};
+    return in_ranges(c, ranges, sizeof ranges / sizeof *ranges);
+}
+
+int dulm_combining_class(int32_t c)
+{
+    if (c < 0x300 || combines_only_since_9(c) || is_new_mark(c))
+        return 0;
+    return utf8proc_get_property(c)->combining_class;
+}
+
 bool dulm_is_punctuation(int32_t c)
 {
     if (c < 0x80)
         return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||
                (c >= 123 && c <= 126);
     const utf8proc_category_t k = utf8proc_category(c);
-    return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
+    return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO && !is_new_punctuation(c);
 }
 
 bool dulm_is_numeric(int32_t c)
@@ -116,12 +163,12 @@ bool dulm_is_numeric(int32_t c)
 bool dulm_is_mark(int32_t c)
 {
     const utf8proc_category_t k = utf8proc_category(c);
-    return k >= UTF8PROC_CATEGORY_MN && k <= UTF8PROC_CATEGORY_ME;
+    return k >= UTF8PROC_CATEGORY_MN && k <= UTF8PROC_CATEGORY_ME && !is_new_mark(c);
 }
 
 bool dulm_is_nonspacing(int32_t c)
 {
-    return utf8proc_category(c) == UTF8PROC_CATEGORY_MN;
+    return utf8proc_category(c) == UTF8PROC_CATEGORY_MN && !is_new_mark(c);
 }
 
 bool dulm_is_other(int32_t c)
@@ -156,4 +203,27 @@ int dulm_character_byte(int32_t c)
         if (!is_printable_byte(b) && next++ == c)
             return b;
     return -1;
+}
+
+/* Lower case as of Unicode 16, where utf8proc may be older. */
+int32_t dulm_lower(int32_t c)
+{
+    if (c == 0x130)
+        return 'i';
+    if (c >= 0x10D50 && c <= 0x10D65)
+        return c + 0x20;
+    switch (c) {
+    case 0xA7CB:
+        return 0x264;
+    case 0xA7CC:
+        return 0xA7CD;
+    case 0xA7DA:
+        return 0xA7DB;
+    case 0xA7DC:
+        return 0x19B;
+    case 0x1C89:
+        return 0x1C8A;
+    default:
+        return utf8proc_tolower(c);
+    }
 }

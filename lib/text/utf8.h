@@ -22,6 +22,9 @@ bool dulm_is_mark(int32_t c);        /* category M */
 bool dulm_is_nonspacing(int32_t c);  /* category Mn */
 bool dulm_is_other(int32_t c);       /* Cc, Cf, Co */
 
+int dulm_combining_class(int32_t c); /* canonical; 0 for marks newer than Unicode 8 */
+int32_t dulm_lower(int32_t c);       /* U+0130 gives i: its dot is the caller's */
+
 /* A text cut into splits. Each byte knows the range of the input that it stands for. Failure (out of
  * memory) is sticky. */
 struct dulm_split {
