@@ -98,8 +98,8 @@ bool dulm_is_word(int32_t c)
     return (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_NL) || k == UTF8PROC_CATEGORY_PC;
 }
 
-/* Hugging Face's category tables are older than utf8proc's: characters of Unicode 14 have no category
- * there. Pairs of first and last. */
+/* Hugging Face's category tables are those of Unicode 8: newer characters have no category there. Pairs of
+ * first and last. */
 static bool in_ranges(int32_t c, const int32_t (*ranges)[2], size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -110,8 +110,14 @@ static bool in_ranges(int32_t c, const int32_t (*ranges)[2], size_t count)
 
 static bool is_new_punctuation(int32_t c)
 {
-    static const int32_t ranges[][2] = {{0x61D, 0x61D},     {0x1B7D, 0x1B7E},   {0x2E53, 0x2E5D},
-                                        {0x10F86, 0x10F89}, {0x116B9, 0x116B9}, {0x12FF1, 0x12FF2}};
+    static const int32_t ranges[][2] = {
+        {0x61D, 0x61D},     {0x9FD, 0x9FD},     {0xC77, 0xC77},     {0xC84, 0xC84},
+        {0x1B7D, 0x1B7E},   {0x2E43, 0x2E5D},   {0x10EAD, 0x10EAD}, {0x10F55, 0x10F59},
+        {0x10F86, 0x10F89}, {0x1144B, 0x1144F}, {0x1145A, 0x1145D}, {0x11660, 0x1166C},
+        {0x116B9, 0x116B9}, {0x1183B, 0x1183B}, {0x11944, 0x11946}, {0x119E2, 0x119E2},
+        {0x11A3F, 0x11A46}, {0x11A9A, 0x11AA2}, {0x11C41, 0x11C45}, {0x11C70, 0x11C71},
+        {0x11EF7, 0x11EF8}, {0x11FFF, 0x11FFF}, {0x12FF1, 0x12FF2}, {0x16E97, 0x16E9A},
+        {0x16FE2, 0x16FE2}, {0x1E95E, 0x1E95F}};
     return in_ranges(c, ranges, sizeof ranges / sizeof *ranges);
 }
 
@@ -168,7 +174,8 @@ bool dulm_is_mark(int32_t c)
 
 bool dulm_is_nonspacing(int32_t c)
 {
-    return utf8proc_category(c) == UTF8PROC_CATEGORY_MN && !is_new_mark(c);
+    return utf8proc_category(c) == UTF8PROC_CATEGORY_MN && !is_new_mark(c) &&
+           !combines_only_since_9(c);
 }
 
 bool dulm_is_other(int32_t c)
