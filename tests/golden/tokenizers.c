@@ -298,7 +298,7 @@ static void run_invalid(const char *folder, struct buffers *b)
                               ? rc == DIFFULM_OK
                               : rc == DIFFULM_E_UTF8 && strstr(diffulm_error_message(), expected);
         const bool repaired =
-            diffulm_utf8_repair(bytes, n, b->text, MOST, &length) == DIFFULM_OK &&
+            replaced && diffulm_utf8_repair(bytes, n, b->text, MOST, &length) == DIFFULM_OK &&
             length == json_string_length(replaced) &&
             memcmp(b->text, json_string_value(replaced), length) == 0;
         if (number++ > 0) {
