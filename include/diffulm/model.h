@@ -26,9 +26,10 @@ struct diffulm_model_options {
     size_t struct_size;
     diffulm_runtime *runtime; /* NULL: the defaults; the model keeps a reference */
     int32_t head;             /* DIFFULM_HEAD_… */
-    uint64_t seed;            /* of a fresh head */
+    uint64_t seed;            /* of a fresh head, or of all weights (create) */
+    double init_std;          /* create: deviation of matrices; 0: 1/sqrt(inputs) */
 };
-#define DIFFULM_MODEL_OPTIONS_INIT {sizeof(struct diffulm_model_options), 0, 0, 0}
+#define DIFFULM_MODEL_OPTIONS_INIT {sizeof(struct diffulm_model_options), 0, 0, 0, 0}
 DIFFULM_API void diffulm_model_options_init(struct diffulm_model_options *options);
 
 /* Opens a Hugging Face folder: config.json and model.safetensors (or its index and shards). F32
@@ -38,6 +39,12 @@ DIFFULM_API void diffulm_model_options_init(struct diffulm_model_options *option
 DIFFULM_API diffulm_status diffulm_model_open(const char *folder,
                                               const struct diffulm_model_options *options,
                                               diffulm_model **out) DIFFULM_MUST_USE;
+/* A model with fresh weights from the text of a config.json (`length` bytes): matrices normal, what
+ * writes to the residual stream divided by sqrt(2 layers), norms 1, biases 0; drawn by `seed` (stream
+ * init). On success *out is the caller's (unref). Errors name the key. Any thread. Since 0.1. */
+DIFFULM_API diffulm_status diffulm_model_create(const char *config, size_t length,
+                                                const struct diffulm_model_options *options,
+                                                diffulm_model **out) DIFFULM_MUST_USE;
 DIFFULM_API diffulm_model *diffulm_model_ref(diffulm_model *model);
 DIFFULM_API void diffulm_model_unref(diffulm_model *model); /* NULL is allowed */
 

@@ -1,13 +1,11 @@
 /* load.c: opening a model folder: each parameter is looked up under the names it may have, its dtype
  * and shape are checked, and its values are pointed at or widened. */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "arch/model.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/rng.h"
 #include "io/file.h"
 #include "io/json.h"
 
@@ -131,12 +129,8 @@ static void make_head(const struct loader *l, const struct dulm_parameter *p, fl
             values[i] = 1.0f;
         else if (p->rank == 1)
             values[i] = 0.0f;
-        else {
-            const uint32_t at = (uint32_t)i;
-            const double u = dulm_uniform(dulm_draw(l->seed, DULM_STREAM_INIT, 0, 0, at, 0));
-            const double v = dulm_uniform(dulm_draw(l->seed, DULM_STREAM_INIT, 0, 0, at, 1));
-            values[i] = (float)(0.02 * sqrt(-2 * log(1 - u)) * cos(6.283185307179586 * v));
-        }
+        else
+            values[i] = (float)(0.02 * dulm_init_normal(l->seed, 0, (uint32_t)i));
     }
 }
 

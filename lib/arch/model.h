@@ -34,6 +34,9 @@ diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
                                       const struct dulm_config *config, const float *values,
                                       struct diffulm_model **out) DIFFULM_MUST_USE;
 
+/* Standard normal number `position` of parameter `row` (stream init). */
+double dulm_init_normal(uint64_t seed, uint32_t row, uint32_t position);
+
 /* A new model with adapters [layers * DULM_LAYER_SLOTS] added to the weights. */
 diffulm_status dulm_merge_adapters(const struct diffulm_model *model,
                                    const struct dulm_adapter *adapters,

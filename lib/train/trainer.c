@@ -148,9 +148,10 @@ static void fill_defaults(struct diffulm_trainer_options *o)
     o->lora_alpha = o->lora_alpha == 0 ? o->lora_rank : o->lora_alpha;
 }
 
-static diffulm_status check_options(const struct diffulm_model *model,
-                                    const struct diffulm_trainer_options *o)
+diffulm_status dulm_trainer_options_check(const struct dulm_config *config,
+                                          struct diffulm_trainer_options *o)
 {
+    fill_defaults(o);
     const struct {
         const char *name;
         double value, low, high;
@@ -167,8 +168,8 @@ static diffulm_status check_options(const struct diffulm_model *model,
                   {"attention", o->attention, 0, 3},
                   {"warmup", (double)o->warmup, 0, 1e12},
                   {"steps", (double)o->steps, 0, 1e12},
-                  {"lora_rank", o->lora_rank, 0, (double)model->config.hidden},
-                  {"mask_id", o->mask_id, 0, (double)model->config.vocabulary - 1}};
+                  {"lora_rank", o->lora_rank, 0, (double)config->hidden},
+                  {"mask_id", o->mask_id, 0, (double)config->vocabulary - 1}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
             return dulm_fail(DIFFULM_E_ARGUMENT,
@@ -179,6 +180,12 @@ static diffulm_status check_options(const struct diffulm_model *model,
                          "trainer options: steps must exceed warmup with this lr_schedule");
     if (o->corruption == DIFFULM_CORRUPTION_FIXED && ceil(o->mask_ratio * o->timesteps) < 1)
         return dulm_fail(DIFFULM_E_ARGUMENT, "trainer options: mask_ratio is 0");
+    return DIFFULM_OK;
+}
+
+static diffulm_status check_model(const struct diffulm_model *model,
+                                  const struct diffulm_trainer_options *o)
+{
     if (o->dropout && !dulm_dropout_fits(&model->config))
         return dulm_fail(DIFFULM_E_UNSUPPORTED,
                          "dropout: this model needs more than 2^26 draws for each position");
@@ -208,8 +215,9 @@ diffulm_status diffulm_trainer_create(diffulm_model *model,
                          sizeof o);
     if (options)
         o = *options;
-    fill_defaults(&o);
-    diffulm_status rc = check_options(model, &o);
+    diffulm_status rc = dulm_trainer_options_check(&model->config, &o);
+    if (rc == DIFFULM_OK)
+        rc = check_model(model, &o);
     if (rc < 0)
         return rc;
     struct diffulm_trainer *t = dulm_alloc_zero(1, sizeof *t);

@@ -33,6 +33,18 @@ struct diffulm_trainer {
     struct dulm_row_buffers *buffers;
 };
 
+/* Fills in the defaults and checks the ranges. */
+diffulm_status dulm_trainer_options_check(const struct dulm_config *config,
+                                          struct diffulm_trainer_options *options) DIFFULM_MUST_USE;
+
+/* Update number `step` (from 0): gradients times `share`, clipped together, into AdamW. *norm is before
+ * clipping. When a gradient is not finite nothing changes and its tensor is named. */
+diffulm_status dulm_optimizer_step(const struct diffulm_runtime *rt,
+                                   const struct diffulm_trainer_options *options,
+                                   const struct dulm_trainable *trainables, size_t count,
+                                   int64_t step, double share, double *norm,
+                                   double *lr) DIFFULM_MUST_USE;
+
 /* Learning rate of update k, counting from 0. */
 double dulm_learning_rate(const struct diffulm_trainer_options *options, int64_t k);
 /* w(t); diffusion, section 3. */

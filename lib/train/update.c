@@ -23,7 +23,8 @@ static double square_sum(size_t n, const float *g)
 }
 
 struct job {
-    const struct diffulm_trainer *t;
+    const struct diffulm_runtime *rt;
+    const struct diffulm_trainer_options *options;
     const struct dulm_trainable *x;
     float scale, lr, correction1, correction2;
 };
@@ -32,12 +33,41 @@ static void part(void *user, size_t begin, size_t end, int worker)
 {
     (void)worker;
     const struct job *j = user;
-    const struct diffulm_trainer_options *o = &j->t->options;
+    const struct diffulm_trainer_options *o = j->options;
     const struct dulm_trainable *x = j->x;
-    j->t->base->runtime->kernels->adamw(
+    j->rt->kernels->adamw(
         end - begin, x->values + begin, x->gradient + begin, x->m + begin, x->v + begin, j->scale,
         j->lr, x->decays ? (float)o->weight_decay : 0, (float)o->beta1, (float)o->beta2,
         (float)o->epsilon, j->correction1, j->correction2);
+}
+
+diffulm_status dulm_optimizer_step(const struct diffulm_runtime *rt,
+                                   const struct diffulm_trainer_options *o,
+                                   const struct dulm_trainable *trainables, size_t count,
+                                   int64_t step, double share, double *norm, double *lr)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        const double part_sum = square_sum(trainables[i].elements, trainables[i].gradient);
+        if (!isfinite(part_sum))
+            return dulm_fail(DIFFULM_E_NUMERIC, "update %lld: the gradient of %s is not finite",
+                             (long long)step, trainables[i].name);
+        sum += part_sum;
+    }
+    *norm = sqrt(sum) * share;
+    *lr = dulm_learning_rate(o, step);
+    const double clip = o->clip / (*norm + 1e-6), k = (double)(step + 1);
+    struct job job = {.rt = rt,
+                      .options = o,
+                      .scale = (float)(share * (clip < 1 ? clip : 1)),
+                      .lr = (float)*lr,
+                      .correction1 = (float)(1 - pow(o->beta1, k)),
+                      .correction2 = (float)(1 - pow(o->beta2, k))};
+    for (size_t i = 0; i < count; i++) {
+        job.x = &trainables[i];
+        dulm_parallel(rt->threads, job.x->elements, 4096, part, &job);
+    }
+    return DIFFULM_OK;
 }
 
 diffulm_status diffulm_trainer_apply(diffulm_trainer *t, struct diffulm_trainer_report *report)
@@ -48,27 +78,12 @@ diffulm_status diffulm_trainer_apply(diffulm_trainer *t, struct diffulm_trainer_
                          sizeof *report);
     if (t->micro_batches == 0)
         return dulm_fail(DIFFULM_E_STATE, "nothing was accumulated since the last update");
-    const struct diffulm_trainer_options *o = &t->options;
-    double sum = 0;
-    for (size_t i = 0; i < t->count; i++) {
-        const double part_sum = square_sum(t->trainables[i].elements, t->trainables[i].gradient);
-        if (!isfinite(part_sum))
-            return dulm_fail(DIFFULM_E_NUMERIC, "update %lld: the gradient of %s is not finite",
-                             (long long)t->step, t->trainables[i].name);
-        sum += part_sum;
-    }
-    const double share = 1.0 / (double)t->micro_batches, norm = sqrt(sum) * share;
-    const double clip = o->clip / (norm + 1e-6), lr = dulm_learning_rate(o, t->step);
-    const double k = (double)(t->step + 1);
-    struct job job = {.t = t,
-                      .scale = (float)(share * (clip < 1 ? clip : 1)),
-                      .lr = (float)lr,
-                      .correction1 = (float)(1 - pow(o->beta1, k)),
-                      .correction2 = (float)(1 - pow(o->beta2, k))};
-    for (size_t i = 0; i < t->count; i++) {
-        job.x = &t->trainables[i];
-        dulm_parallel(t->base->runtime->threads, job.x->elements, 4096, part, &job);
-    }
+    const double share = 1.0 / (double)t->micro_batches;
+    double norm, lr;
+    diffulm_status rc = dulm_optimizer_step(t->base->runtime, &t->options, t->trainables, t->count,
+                                            t->step, share, &norm, &lr);
+    if (rc < 0)
+        return rc;
     t->step++;
     if (report) {
         report->step = t->step;

@@ -3,6 +3,7 @@
 #ifndef DULM_TESTS_GOLDEN_AREAS_H
 #define DULM_TESTS_GOLDEN_AREAS_H
 
+void golden_lengths(const char *folder);
 void golden_models(const char *folder);
 void golden_samplers(const char *folder);
 void golden_sessions(const char *folder);

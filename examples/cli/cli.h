@@ -1,0 +1,79 @@
+/* cli.h: what the commands of the `diffulm` program share. */
+#ifndef DIFFULM_CLI_H
+#define DIFFULM_CLI_H
+
+#include <diffulm/diffulm.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Exit codes. */
+#define CLI_OK 0
+#define CLI_FAILED 1      /* the library or the system refused */
+#define CLI_USAGE 2       /* the command line or a recipe is wrong */
+#define CLI_CANCELLED 130 /* Ctrl-C */
+
+/* One option of a command: "--name VALUE", or "--name" alone when there is no value text. */
+struct cli_option {
+    const char *name, *value, *help;
+    enum { CLI_FLAG, CLI_TEXT, CLI_INT, CLI_REAL } kind;
+    void *target; /* bool, const char *, int64_t or double */
+};
+
+struct cli_command {
+    const char *name, *arguments, *summary;
+    int (*run)(int argc, char **argv);
+};
+extern const struct cli_command cli_commands[];
+
+/* Reads options into their targets; positional arguments are left in argv, their count in *rest. Prints
+ * help for --help. Returns -1 to go on, else an exit code. */
+int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc,
+              char **argv, int *rest);
+
+/* Both print to stderr with the command's name in front and return an exit code. */
+int cli_fail(const char *command);
+int cli_error(const char *command, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+void *cli_alloc(size_t count, size_t size);           /* zeroed; ends the program when out of memory */
+void *cli_grow(void *memory, size_t count, size_t size);
+char *cli_read(FILE *file, size_t *length);           /* all of it, with a NUL; NULL on error */
+char *cli_read_path(const char *path, size_t *length); /* the same */
+double cli_seconds(void);
+
+/* A model with its tokenizer, and how a prompt becomes a row. */
+struct cli_bundle {
+    diffulm_runtime *runtime;
+    diffulm_model *model;
+    diffulm_tokenizer *tokenizer;
+    struct diffulm_model_info info;
+    struct diffulm_special_ids ids;
+    int32_t newline; /* token "\n", -1 when the tokenizer has none */
+};
+diffulm_status cli_bundle_open(const char *folder, int64_t threads, struct cli_bundle *out);
+void cli_bundle_close(struct cli_bundle *bundle);
+
+/* A growing row of tokens. */
+struct cli_tokens {
+    int32_t *ids;
+    size_t count, capacity;
+};
+void cli_push(struct cli_tokens *tokens, int32_t id);
+/* Appends the tokens of a text, without special tokens. */
+diffulm_status cli_encode(const diffulm_tokenizer *tokenizer, const char *text, size_t length,
+                          struct cli_tokens *tokens);
+/* [bos] prompt [newline]: what an instruction-tuned row starts with. */
+diffulm_status cli_encode_prompt(const struct cli_bundle *bundle, const char *text, size_t length,
+                                 struct cli_tokens *tokens);
+/* Text of ids without special tokens; the caller frees it. NULL: see diffulm_error_message(). */
+char *cli_decode(const diffulm_tokenizer *tokenizer, const int32_t *ids, size_t count);
+
+int cli_generate(int argc, char **argv);
+int cli_infill(int argc, char **argv);
+int cli_tokenize(int argc, char **argv);
+int cli_detokenize(int argc, char **argv);
+int cli_inspect(int argc, char **argv);
+int cli_finetune(int argc, char **argv);
+int cli_evaluate(int argc, char **argv);
+
+#endif

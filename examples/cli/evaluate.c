@@ -1,0 +1,302 @@
+/* evaluate.c: `diffulm evaluate`: exact match and BLEU per task at several numbers of steps. */
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bleu.h"
+#include "denoise.h"
+#include "rows.h"
+
+#define ME "evaluate"
+#define MAX_STEPS 16
+#define MAX_TASKS 64
+#define BATCH 64
+
+struct scores {
+    char *name;
+    size_t rows, exact[MAX_STEPS];
+    struct bleu bleu[MAX_STEPS];
+};
+
+struct evaluation {
+    struct cli_bundle bundle;
+    diffulm_length_head *head;
+    struct rows rows;
+    struct denoise_options options;
+    const char *predictions;
+    FILE *out;
+    int64_t steps[MAX_STEPS];
+    size_t step_count;
+    bool oracle, infill;
+    struct scores tasks[MAX_TASKS];
+    size_t task_count;
+    int32_t mask;
+};
+
+static int parse_steps(struct evaluation *e, const char *text)
+{
+    while (*text) {
+        char *end;
+        const long k = strtol(text, &end, 10);
+        if (end == text || k < 1 || k > 100000 || e->step_count == MAX_STEPS ||
+            (*end && *end != ','))
+            return cli_error(ME, CLI_USAGE, "--steps is wrong at %s, expected numbers as in 1,4,10",
+                             text);
+        e->steps[e->step_count++] = k;
+        text = *end ? end + 1 : end;
+    }
+    return 0;
+}
+
+static struct scores *task_of(struct evaluation *e, const char *name)
+{
+    for (size_t i = 0; i < e->task_count; i++)
+        if (strcmp(e->tasks[i].name, name) == 0)
+            return &e->tasks[i];
+    struct scores *s = &e->tasks[e->task_count < MAX_TASKS - 1 ? e->task_count++ : MAX_TASKS - 1];
+    if (!s->name)
+        s->name = strcpy(cli_alloc(strlen(name) + 1, 1), name);
+    return s;
+}
+
+/* How many masks to put after the source of rows [first, first + n). */
+static diffulm_status lengths_of(struct evaluation *e, size_t first, size_t n, size_t *lengths)
+{
+    const struct rows *rows = &e->rows;
+    const size_t eos = e->bundle.ids.eos >= 0;
+    for (size_t r = 0; r < n; r++)
+        lengths[r] = rows->offsets[first + r + 1] - rows->offsets[first + r] -
+                     rows->source_lengths[first + r] - eos;
+    if (e->oracle || e->infill)
+        return DIFFULM_OK;
+    const size_t classes = diffulm_length_head_classes(e->head);
+    float *logits = cli_alloc(n * classes, sizeof *logits);
+    size_t offsets[BATCH + 1] = {0}, count;
+    struct cli_tokens sources = {0};
+    for (size_t r = 0; r < n; r++) {
+        for (size_t i = 0; i < rows->source_lengths[first + r]; i++)
+            cli_push(&sources, rows->tokens.ids[rows->offsets[first + r] + i]);
+        offsets[r + 1] = sources.count;
+    }
+    diffulm_status rc = diffulm_length_head_logits(e->head, n, offsets, sources.ids, logits);
+    for (size_t r = 0; rc == DIFFULM_OK && r < n; r++)
+        rc = diffulm_length_candidates(logits + r * classes, classes, 1, classes,
+                                       offsets[r + 1] - offsets[r], 0, &lengths[r], &count);
+    free(logits);
+    free(sources.ids);
+    return rc;
+}
+
+/* The canvas of a row: answer masked whole, or (infill) its middle third. */
+static void make_canvas(const struct evaluation *e, size_t row, size_t length, struct canvas *c)
+{
+    const int32_t *tokens = e->rows.tokens.ids + e->rows.offsets[row];
+    const size_t source = e->rows.source_lengths[row];
+    size_t begin = source, end = source + length;
+    if (e->infill && length >= 3) {
+        begin += length / 3;
+        end = begin + (length + 2) / 3;
+    }
+    *c = (struct canvas){.answer_begin = source, .answer_end = source + length};
+    for (size_t i = 0; i < source + length; i++)
+        cli_push(&c->tokens, i >= begin && i < end ? e->mask : tokens[i]);
+    if (e->bundle.ids.eos >= 0)
+        cli_push(&c->tokens, e->bundle.ids.eos);
+    c->roles = cli_alloc(c->tokens.count, 1);
+    memset(c->roles + begin, DIFFULM_ROLE_MASKED, end - begin);
+}
+
+static char *answer_text(const struct evaluation *e, const struct canvas *c, const int32_t *tokens)
+{
+    const struct diffulm_special_ids *s = &e->bundle.ids;
+    struct cli_tokens kept = {0};
+    for (size_t i = c->answer_begin; i < c->answer_end; i++)
+        if (tokens[i] != s->bos && tokens[i] != s->eos && tokens[i] != s->pad && tokens[i] != e->mask)
+            cli_push(&kept, tokens[i]);
+    cli_push(&kept, 0);
+    char *text = cli_decode(e->bundle.tokenizer, kept.ids, kept.count - 1);
+    free(kept.ids);
+    return text;
+}
+
+static void score_row(struct evaluation *e, size_t row, size_t k, const struct canvas *c,
+                      const int32_t *tokens)
+{
+    char *text = answer_text(e, c, tokens);
+    const char *task = e->rows.tasks[row], *target = e->rows.targets[row];
+    struct scores *s = task_of(e, task);
+    if (!text)
+        return;
+    s->rows += k == 0;
+    s->exact[k] += strcmp(text, target) == 0;
+    bleu_add(&s->bleu[k], text, target);
+    if (e->out) {
+        json_t *item = json_pack("{s:s, s:I, s:s, s:s}", "task", task, "steps",
+                                 (json_int_t)e->steps[k], "target", target, "text", text);
+        json_dumpf(item, e->out, JSON_COMPACT);
+        fputc('\n', e->out);
+        json_decref(item);
+    }
+    free(text);
+}
+
+static diffulm_status run_batch(struct evaluation *e, const diffulm_sampler *sampler,
+                                const struct diffulm_session_options *so, size_t k, size_t first,
+                                size_t n, const size_t *lengths)
+{
+    struct canvas canvases[BATCH];
+    diffulm_session *session = NULL;
+    size_t row, length;
+    diffulm_status rc =
+        diffulm_session_create(e->bundle.model, (diffulm_sampler *)(uintptr_t)sampler, so, &session);
+    for (size_t r = 0; r < n; r++) {
+        make_canvas(e, first + r, lengths[r], &canvases[r]);
+        if (rc == DIFFULM_OK)
+            rc = diffulm_session_add(session, canvases[r].tokens.ids, canvases[r].tokens.count,
+                                     canvases[r].roles, NULL, &row);
+    }
+    if (rc == DIFFULM_OK)
+        rc = diffulm_session_run(session);
+    for (size_t r = 0; r < n; r++) {
+        int32_t *tokens = cli_alloc(canvases[r].tokens.count, sizeof *tokens);
+        if (rc >= 0)
+            rc = diffulm_session_tokens(session, r, tokens, canvases[r].tokens.count, &length);
+        if (rc >= 0)
+            score_row(e, first + r, k, &canvases[r], tokens);
+        free(tokens);
+        canvas_release(&canvases[r]);
+    }
+    diffulm_session_destroy(session);
+    return rc < 0 ? rc : DIFFULM_OK;
+}
+
+static int run_all(struct evaluation *e)
+{
+    diffulm_sampler *samplers[MAX_STEPS] = {0};
+    struct diffulm_session_options so = DIFFULM_SESSION_OPTIONS_INIT;
+    int code = 0;
+    so.mask_id = e->mask;
+    so.newline_id = e->bundle.newline;
+    for (size_t k = 0; code == 0 && k < e->step_count; k++) {
+        e->options.steps = e->steps[k];
+        code = denoise_sampler(ME, &e->options, &so, &samplers[k]);
+    }
+    const double start = cli_seconds();
+    for (size_t first = 0; code == 0 && first < e->rows.count; first += BATCH) {
+        const size_t left = e->rows.count - first, n = left < BATCH ? left : BATCH;
+        size_t lengths[BATCH];
+        diffulm_status rc = lengths_of(e, first, n, lengths);
+        for (size_t k = 0; rc == DIFFULM_OK && k < e->step_count; k++)
+            rc = run_batch(e, samplers[k], &so, k, first, n, lengths);
+        if (rc < 0)
+            code = cli_fail(ME);
+        if (cli_seconds() - start > 2)
+            fprintf(stderr, "\r%zu of %zu rows", first + n, e->rows.count);
+    }
+    if (cli_seconds() - start > 2)
+        fputc('\n', stderr);
+    for (size_t k = 0; k < e->step_count; k++)
+        diffulm_sampler_unref(samplers[k]);
+    return code;
+}
+
+static void print_table(const struct evaluation *e)
+{
+    printf("%-14s %5s", "task", "rows");
+    for (size_t k = 0; k < e->step_count; k++)
+        printf("  exact@%-3lld", (long long)e->steps[k]);
+    for (size_t k = 0; k < e->step_count; k++)
+        printf("  BLEU@%-3lld", (long long)e->steps[k]);
+    double mean[MAX_STEPS] = {0};
+    for (size_t i = 0; i < e->task_count; i++) {
+        const struct scores *s = &e->tasks[i];
+        printf("\n%-14s %5zu", s->name, s->rows);
+        for (size_t k = 0; k < e->step_count; k++) {
+            const double share = 100.0 * (double)s->exact[k] / (double)s->rows;
+            mean[k] += share / (double)e->task_count;
+            printf("  %9.1f", share);
+        }
+        for (size_t k = 0; k < e->step_count; k++)
+            printf("  %8.1f", bleu_score(&s->bleu[k]));
+    }
+    printf("\n%-14s %5zu", "mean of tasks", e->rows.count);
+    for (size_t k = 0; k < e->step_count; k++)
+        printf("  %9.1f", mean[k]);
+    putchar('\n');
+}
+
+static void print_json(const struct evaluation *e)
+{
+    json_t *root = json_array();
+    for (size_t i = 0; i < e->task_count; i++)
+        for (size_t k = 0; k < e->step_count; k++) {
+            const struct scores *s = &e->tasks[i];
+            json_array_append_new(
+                root, json_pack("{s:s, s:I, s:I, s:f, s:f}", "task", s->name, "rows",
+                                (json_int_t)s->rows, "steps", (json_int_t)e->steps[k], "exact_match",
+                                100.0 * (double)s->exact[k] / (double)s->rows, "bleu",
+                                bleu_score(&s->bleu[k])));
+        }
+    json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+    putchar('\n');
+    json_decref(root);
+}
+
+static int evaluate(struct evaluation *e, const char *folder, const char *data)
+{
+    if (cli_bundle_open(folder, e->options.threads, &e->bundle) < 0)
+        return cli_fail(ME);
+    e->mask = e->bundle.ids.mask >= 0 ? e->bundle.ids.mask : e->bundle.info.mask_id;
+    if (!e->oracle && !e->infill && diffulm_length_head_open(e->bundle.model, folder, &e->head) < 0)
+        return cli_error(ME, CLI_FAILED, "this model predicts no length (%s); use --oracle",
+                         diffulm_error_message());
+    e->rows.keep_texts = true;
+    int code = rows_read(ME, data, &e->bundle, (size_t)e->bundle.info.longest_row, &e->rows);
+    if (code == 0 && e->predictions && !(e->out = fopen(e->predictions, "wb")))
+        code = cli_error(ME, CLI_FAILED, "%s: cannot be written", e->predictions);
+    if (code == 0)
+        code = run_all(e);
+    if (code == 0 && e->options.json)
+        print_json(e);
+    else if (code == 0)
+        print_table(e);
+    return code;
+}
+
+int cli_evaluate(int argc, char **argv)
+{
+    static const struct cli_command command = {
+        ME, "MODEL DATA.jsonl", "Scores answers: exact match and BLEU of each task.", NULL};
+    struct evaluation e = {.options = DENOISE_OPTIONS_INIT};
+    const char *steps = "1,4,10";
+    const struct cli_option options[] = {
+        {"steps", "K,K,…", "denoising steps to try [1,4,10]", CLI_TEXT, &steps},
+        {"oracle", NULL, "use the reference's length instead of the predicted one", CLI_FLAG,
+         &e.oracle},
+        {"infill", NULL, "mask the middle third of each answer only", CLI_FLAG, &e.infill},
+        {"policy", "NAME", "unmasking policy", CLI_TEXT, &e.options.policy},
+        {"attention", "KIND", "full, prefix_lm, causal or blockwise [full]", CLI_TEXT,
+         &e.options.attention},
+        {"threads", "N", "0: one per core [0]", CLI_INT, &e.options.threads},
+        {"predictions", "FILE", "write every answer as JSONL", CLI_TEXT, &e.predictions},
+        {"json", NULL, "print a JSON array", CLI_FLAG, &e.options.json},
+        {0}};
+    int rest;
+    int code = cli_parse(&command, options, argc, argv, &rest);
+    if (code >= 0)
+        return code;
+    if (rest != 2)
+        return cli_error(ME, CLI_USAGE, "expected MODEL and DATA.jsonl; see diffulm evaluate --help");
+    code = parse_steps(&e, steps);
+    if (code == 0)
+        code = evaluate(&e, argv[0], argv[1]);
+    if (e.out)
+        fclose(e.out);
+    for (size_t i = 0; i < e.task_count; i++)
+        free(e.tasks[i].name);
+    rows_release(&e.rows);
+    diffulm_length_head_unref(e.head);
+    cli_bundle_close(&e.bundle);
+    return code;
+}

@@ -1,0 +1,399 @@
+/* finetune.c: `diffulm finetune RECIPE.yaml`: stages one after another, each a trainer over the rows. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "recipe.h"
+#include "rows.h"
+
+#define ME "finetune"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+struct run {
+    struct recipe recipe;
+    struct cli_bundle bundle;
+    struct rows rows, validation;
+    size_t *order, position;
+    uint64_t epoch;
+    FILE *metrics;
+    double started;
+};
+
+/* The rows of one update. */
+struct update {
+    int32_t *tokens;
+    size_t *offsets, *sources, rows, row_capacity, token_capacity;
+};
+
+static void release_update(struct update *u)
+{
+    free(u->tokens);
+    free(u->offsets);
+    free(u->sources);
+}
+
+static void take_row(struct update *u, const struct rows *rows, size_t row)
+{
+    const size_t begin = rows->offsets[row], length = rows->offsets[row + 1] - begin;
+    const size_t at = u->rows ? u->offsets[u->rows] : 0;
+    if (u->rows + 2 > u->row_capacity) {
+        u->row_capacity = 2 * u->row_capacity + 64;
+        u->offsets = cli_grow(u->offsets, u->row_capacity, sizeof(size_t));
+        u->sources = cli_grow(u->sources, u->row_capacity, sizeof(size_t));
+        u->offsets[0] = 0;
+    }
+    if (at + length > u->token_capacity) {
+        u->token_capacity = 2 * u->token_capacity + length;
+        u->tokens = cli_grow(u->tokens, u->token_capacity, sizeof(int32_t));
+    }
+    memcpy(u->tokens + at, rows->tokens.ids + begin, length * sizeof(int32_t));
+    u->sources[u->rows++] = rows->source_lengths[row];
+    u->offsets[u->rows] = at + length;
+}
+
+static void next_update(struct run *run, size_t tokens, struct update *u)
+{
+    u->rows = 0;
+    do {
+        if (run->position == run->rows.count || !run->order) {
+            free(run->order);
+            run->order = rows_order(run->rows.count, (uint64_t)run->recipe.seed, run->epoch++);
+            run->position = 0;
+        }
+        take_row(u, &run->rows, run->order[run->position++]);
+    } while (u->offsets[u->rows] < tokens);
+}
+
+static struct diffulm_trainer_options options_of(const struct run *run,
+                                                 const struct recipe_stage *s, size_t index)
+{
+    struct diffulm_trainer_options o = DIFFULM_TRAINER_OPTIONS_INIT;
+    const int32_t mask = run->bundle.ids.mask;
+    o.lr = s->lr;
+    o.weight_decay = s->weight_decay;
+    o.clip = s->clip;
+    o.lr_schedule = (int32_t)s->lr_schedule;
+    o.warmup = s->warmup;
+    o.steps = s->steps;
+    o.timesteps = (int32_t)s->timesteps;
+    o.weight = (int32_t)s->weight;
+    o.corruption = s->objective == RECIPE_MLM ? DIFFULM_CORRUPTION_FIXED : (int32_t)s->corruption;
+    o.mask_ratio = s->mask_ratio;
+    o.label_smoothing = s->label_smoothing;
+    o.attention = (int32_t)run->recipe.attention;
+    o.newline_id = run->bundle.newline;
+    o.mask_id = mask >= 0 ? mask : run->bundle.info.mask_id;
+    o.mask_on_source = (int32_t)s->mask_on_source;
+    o.dropout = (int32_t)s->dropout;
+    o.seed = (uint64_t)run->recipe.seed + index;
+    o.lora_rank = (int32_t)s->lora_rank;
+    o.lora_alpha = s->lora_alpha;
+    return o;
+}
+
+static diffulm_status save(struct run *run, const diffulm_trainer *trainer)
+{
+    diffulm_model *model = NULL;
+    diffulm_status rc = diffulm_trainer_export(trainer, &model);
+    if (rc == DIFFULM_OK)
+        rc = diffulm_model_save(model, run->recipe.output, (int32_t)run->recipe.dtype);
+    if (rc == DIFFULM_OK) {
+        diffulm_model_unref(run->bundle.model);
+        run->bundle.model = model;
+    }
+    return rc;
+}
+
+/* Mean cross entropy over the validation rows, in slices that fit the update size. */
+static diffulm_status validate(struct run *run, diffulm_trainer *trainer,
+                               const struct recipe_stage *s, double *cross_entropy)
+{
+    struct update u = {0};
+    struct diffulm_trainer_report report = {.struct_size = sizeof report};
+    double sum = 0;
+    size_t slices = 0;
+    diffulm_status rc = DIFFULM_OK;
+    for (size_t r = 0; rc == DIFFULM_OK && r < run->validation.count; slices++) {
+        u.rows = 0;
+        do {
+            take_row(&u, &run->validation, r++);
+        } while (r < run->validation.count && u.offsets[u.rows] < (size_t)s->tokens);
+        const struct diffulm_rows rows = {sizeof rows, u.rows, u.offsets, u.tokens, u.sources};
+        rc = diffulm_trainer_evaluate(trainer, &rows, slices + 1, &report);
+        sum += report.cross_entropy;
+    }
+    *cross_entropy = slices ? sum / (double)slices : 0;
+    release_update(&u);
+    return rc;
+}
+
+struct progress {
+    double ce, tokens, shown, since;
+    int64_t updates;
+};
+
+static void report_progress(struct run *run, const struct recipe_stage *s, struct progress *p,
+                            const struct diffulm_trainer_report *r, int64_t tokens)
+{
+    const double now = cli_seconds();
+    const bool last = r->step == s->steps;
+    p->ce += r->cross_entropy;
+    p->tokens += (double)tokens;
+    p->updates++;
+    if (r->step % run->recipe.log_every != 0 && !last)
+        return;
+    const double rate = p->tokens / (now - p->since);
+    const double left = (now - p->shown) / (double)r->step * (double)(s->steps - r->step);
+    fprintf(run->metrics,
+            "{\"stage\": \"%s\", \"step\": %lld, \"cross_entropy\": %.5f, \"grad_norm\": %.4f, "
+            "\"lr\": %.4g, \"tokens_per_second\": %.0f, \"seconds\": %.1f}\n",
+            s->name ? s->name : "", (long long)r->step, p->ce / (double)p->updates, r->grad_norm,
+            r->lr, rate, now - run->started);
+    fflush(run->metrics);
+    printf("%s%s %lld/%lld  cross entropy %.4f  lr %.2g  %.0f tokens/s  %.0f s left%s",
+           isatty(1) ? "\r" : "", s->name ? s->name : "stage", (long long)r->step,
+           (long long)s->steps, p->ce / (double)p->updates, r->lr, rate, left,
+           isatty(1) && !last ? "   " : "\n");
+    fflush(stdout);
+    p->ce = p->tokens = 0;
+    p->updates = 0;
+    p->since = now;
+}
+
+static diffulm_status train(struct run *run, const struct recipe_stage *s, diffulm_trainer *trainer)
+{
+    struct update u = {0};
+    struct progress progress = {.shown = cli_seconds(), .since = cli_seconds()};
+    diffulm_status rc = DIFFULM_OK;
+    for (int64_t k = 1; rc == DIFFULM_OK && k <= s->steps && !interrupted; k++) {
+        struct diffulm_trainer_report report = {.struct_size = sizeof report};
+        next_update(run, (size_t)s->tokens, &u);
+        const struct diffulm_rows rows = {sizeof rows, u.rows, u.offsets, u.tokens, u.sources};
+        rc = diffulm_trainer_accumulate(trainer, &rows, &report);
+        const int64_t tokens = report.tokens;
+        if (rc == DIFFULM_OK)
+            rc = diffulm_trainer_apply(trainer, &report);
+        if (rc == DIFFULM_OK)
+            report_progress(run, s, &progress, &report, tokens);
+        if (rc == DIFFULM_OK && run->recipe.save_every && k % run->recipe.save_every == 0)
+            rc = save(run, trainer);
+    }
+    release_update(&u);
+    return rc;
+}
+
+/* Trains the length head on the frozen encoder and writes it beside the model. */
+static diffulm_status run_length_stage(struct run *run, const struct recipe_stage *s, size_t index)
+{
+    const struct diffulm_trainer_options options = options_of(run, s, index);
+    diffulm_length_head *head = NULL, *trained = NULL;
+    diffulm_length_trainer *trainer = NULL;
+    struct update u = {0};
+    struct progress progress = {.shown = cli_seconds(), .since = cli_seconds()};
+    diffulm_status rc = diffulm_length_head_create(run->bundle.model, options.seed, &head);
+    if (rc == DIFFULM_OK)
+        rc = diffulm_length_trainer_create(head, &options, &trainer);
+    for (int64_t k = 1; rc == DIFFULM_OK && k <= s->steps && !interrupted; k++) {
+        struct diffulm_trainer_report report = {.struct_size = sizeof report};
+        next_update(run, (size_t)s->tokens, &u);
+        const struct diffulm_rows rows = {sizeof rows, u.rows, u.offsets, u.tokens, u.sources};
+        rc = diffulm_length_trainer_step(trainer, &rows, &report);
+        if (rc == DIFFULM_OK)
+            report_progress(run, s, &progress, &report, report.tokens);
+    }
+    if (rc == DIFFULM_OK)
+        rc = diffulm_length_trainer_export(trainer, &trained);
+    if (rc == DIFFULM_OK)
+        rc = diffulm_length_head_save(trained, run->recipe.output, (int32_t)run->recipe.dtype);
+    diffulm_length_trainer_destroy(trainer);
+    diffulm_length_head_unref(trained);
+    diffulm_length_head_unref(head);
+    release_update(&u);
+    return rc;
+}
+
+static diffulm_status run_stage(struct run *run, size_t index)
+{
+    const struct recipe_stage *s = &run->recipe.stages[index];
+    if (s->objective == RECIPE_LENGTH)
+        return run_length_stage(run, s, index);
+    const struct diffulm_trainer_options options = options_of(run, s, index);
+    diffulm_trainer *trainer = NULL;
+    diffulm_status rc = diffulm_trainer_create(run->bundle.model, &options, &trainer);
+    if (rc == DIFFULM_OK)
+        rc = train(run, s, trainer);
+    double cross_entropy = 0;
+    if (rc == DIFFULM_OK && run->validation.count && !interrupted) {
+        rc = validate(run, trainer, s, &cross_entropy);
+        printf("%s: validation cross entropy %.4f\n", s->name ? s->name : "stage", cross_entropy);
+    }
+    if (rc == DIFFULM_OK)
+        rc = save(run, trainer);
+    diffulm_trainer_destroy(trainer);
+    return rc;
+}
+
+static diffulm_status open_fresh(struct run *run)
+{
+    size_t length;
+    struct diffulm_model_options mo = DIFFULM_MODEL_OPTIONS_INIT;
+    char *config = cli_read_path(run->recipe.architecture, &length);
+    if (!config) {
+        cli_error(ME, 0, "%s: %s", run->recipe.architecture, strerror(errno));
+        return DIFFULM_E_IO;
+    }
+    mo.runtime = run->bundle.runtime;
+    mo.seed = (uint64_t)run->recipe.seed;
+    diffulm_status rc = diffulm_model_create(config, length, &mo, &run->bundle.model);
+    free(config);
+    return rc;
+}
+
+static diffulm_status open_parts(struct run *run)
+{
+    struct cli_bundle *b = &run->bundle;
+    struct diffulm_runtime_options ro = DIFFULM_RUNTIME_OPTIONS_INIT;
+    struct diffulm_model_options mo = DIFFULM_MODEL_OPTIONS_INIT;
+    b->info.struct_size = sizeof b->info;
+    b->ids.struct_size = sizeof b->ids;
+    ro.threads = (int32_t)run->recipe.threads;
+    diffulm_status rc = diffulm_runtime_create(&ro, &b->runtime);
+    mo.runtime = b->runtime;
+    mo.head = DIFFULM_HEAD_FRESH;
+    if (rc == DIFFULM_OK)
+        rc = diffulm_tokenizer_open(
+            run->recipe.tokenizer ? run->recipe.tokenizer : run->recipe.model, &b->tokenizer);
+    if (rc == DIFFULM_OK)
+        rc = diffulm_tokenizer_special_ids(b->tokenizer, &b->ids);
+    if (rc == DIFFULM_OK)
+        rc = run->recipe.architecture ? open_fresh(run)
+                                      : diffulm_model_open(run->recipe.model, &mo, &b->model);
+    if (rc == DIFFULM_OK)
+        rc = diffulm_model_get_info(b->model, &b->info);
+    b->newline = b->tokenizer ? diffulm_tokenizer_id(b->tokenizer, "\n", 1) : -1;
+    return rc;
+}
+
+static int read_data(struct run *run)
+{
+    const size_t longest = (size_t)run->bundle.info.longest_row;
+    const size_t asked = (size_t)run->recipe.max_length;
+    const size_t most = asked && asked < longest ? asked : longest;
+    int code = rows_read(ME, run->recipe.data, &run->bundle, most, &run->rows);
+    if (code == 0 && run->recipe.validation)
+        code = rows_read(ME, run->recipe.validation, &run->bundle, most, &run->validation);
+    if (code == 0)
+        printf("%zu rows, %.1f tokens on average; %zu longer than %zu tokens left out\n",
+               run->rows.count, (double)run->rows.tokens.count / (double)run->rows.count,
+               run->rows.too_long, most);
+    return code;
+}
+
+static int open_output(struct run *run)
+{
+    char path[4096];
+    if (mkdir(run->recipe.output, 0777) != 0 && errno != EEXIST)
+        return cli_error(ME, CLI_FAILED, "%s: %s", run->recipe.output, strerror(errno));
+    snprintf(path, sizeof path, "%s/metrics.jsonl", run->recipe.output);
+    run->metrics = fopen(path, "w");
+    return run->metrics ? 0 : cli_error(ME, CLI_FAILED, "%s: %s", path, strerror(errno));
+}
+
+static int copy_file(const char *from, const char *to)
+{
+    size_t length;
+    char *text = cli_read_path(from, &length);
+    FILE *file = text ? fopen(to, "wb") : NULL;
+    bool good = file && fwrite(text, 1, length, file) == length;
+    if (file)
+        good = fclose(file) == 0 && good;
+    free(text);
+    return good ? 0 : cli_error(ME, CLI_FAILED, "%s: cannot be copied to %s", from, to);
+}
+
+/* The output folder gets the tokenizer's files, so that it can be used as a model. */
+static int copy_tokenizer(const struct run *run)
+{
+    static const char *const names[] = {"tokenizer.json", "sentencepiece.bpe.model", "vocab.txt",
+                                        "vocab.json", "merges.txt"};
+    const char *source = run->recipe.tokenizer ? run->recipe.tokenizer : run->recipe.model;
+    char from[4096], to[4096];
+    struct stat status;
+    const bool folder = stat(source, &status) == 0 && S_ISDIR(status.st_mode);
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < sizeof names / sizeof *names; i++) {
+        const size_t n = strlen(source), m = strlen(names[i]);
+        snprintf(from, sizeof from, "%s%s%s", source, folder ? "/" : "", folder ? names[i] : "");
+        snprintf(to, sizeof to, "%s/%s", run->recipe.output, names[i]);
+        if (folder ? stat(from, &status) == 0 : n >= m && strcmp(source + n - m, names[i]) == 0)
+            code = copy_file(from, to);
+    }
+    return code;
+}
+
+static int run_recipe(struct run *run)
+{
+    int code = 0;
+    if (open_parts(run) < 0)
+        return cli_fail(ME);
+    printf("%s, %lld parameters\n", run->bundle.info.family,
+           (long long)run->bundle.info.parameters);
+    code = read_data(run);
+    if (code == 0)
+        code = open_output(run);
+    if (code == 0)
+        code = copy_tokenizer(run);
+    run->started = cli_seconds();
+    for (size_t i = 0; code == 0 && i < run->recipe.stage_count && !interrupted; i++)
+        if (run_stage(run, i) < 0)
+            code = cli_fail(ME);
+    if (code == 0 && interrupted)
+        code = cli_error(ME, CLI_CANCELLED, "stopped; the weights so far are in %s",
+                         run->recipe.output);
+    return code;
+}
+
+int cli_finetune(int argc, char **argv)
+{
+    static const struct cli_command command = {ME, "RECIPE.yaml",
+                                               "Trains a model by a recipe.", NULL};
+    bool keys = false;
+    const struct cli_option options[] = {
+        {"keys", NULL, "list the keys of a recipe", CLI_FLAG, &keys}, {0}};
+    int rest;
+    int code = cli_parse(&command, options, argc, argv, &rest);
+    if (code >= 0)
+        return code;
+    if (keys) {
+        recipe_describe();
+        return CLI_OK;
+    }
+    if (rest != 1)
+        return cli_error(ME, CLI_USAGE, "expected one recipe; see diffulm finetune --help");
+    struct run run = {0};
+    code = recipe_read(argv[0], &run.recipe);
+    if (code != 0)
+        return code;
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    code = run_recipe(&run);
+    if (run.metrics)
+        fclose(run.metrics);
+    rows_release(&run.rows);
+    rows_release(&run.validation);
+    free(run.order);
+    cli_bundle_close(&run.bundle);
+    recipe_release(&run.recipe);
+    return code;
+}

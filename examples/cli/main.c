@@ -1,0 +1,45 @@
+/* main.c: the `diffulm` program: picks the command. */
+#include <string.h>
+
+#include "cli.h"
+
+const struct cli_command cli_commands[] = {
+    {"generate", "", "Answers a prompt, one denoising step at a time.", cli_generate},
+    {"infill", "", "Fills the gaps of a text.", cli_infill},
+    {"evaluate", "", "Scores a model on a file of prompts and answers.", cli_evaluate},
+    {"finetune", "", "Trains a model by a recipe.", cli_finetune},
+    {"tokenize", "", "Shows the tokens of a text.", cli_tokenize},
+    {"detokenize", "", "Turns token ids into text.", cli_detokenize},
+    {"inspect", "", "Shows what a model is.", cli_inspect},
+    {0}};
+
+static void usage(FILE *out)
+{
+    fprintf(out, "usage: diffulm COMMAND [options] ...\n\n");
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        fprintf(out, "  %-11s %s\n", c->name, c->summary);
+    fprintf(out, "\n`diffulm COMMAND --help` lists the options of a command.\n"
+                 "Exit codes: 0 done, 1 failed, 2 wrong command line or recipe, 130 cancelled.\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        usage(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        usage(stdout);
+        return CLI_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("diffulm %s\n", diffulm_version());
+        return CLI_OK;
+    }
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        if (strcmp(argv[1], c->name) == 0)
+            return c->run(argc - 2, argv + 2);
+    fprintf(stderr, "diffulm: unknown command %s\n", argv[1]);
+    usage(stderr);
+    return CLI_USAGE;
+}

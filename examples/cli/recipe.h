@@ -1,0 +1,36 @@
+/* recipe.h: a training recipe read from YAML. */
+#ifndef DIFFULM_CLI_RECIPE_H
+#define DIFFULM_CLI_RECIPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECIPE_STAGES 8
+
+enum recipe_objective { RECIPE_MLM, RECIPE_DIFFUSION, RECIPE_LENGTH };
+
+struct recipe_stage {
+    char *name;
+    int64_t objective, steps, corruption, weight, lr_schedule, warmup, timesteps, tokens;
+    int64_t mask_on_source, lora_rank, dropout;
+    double lr, mask_ratio, label_smoothing, weight_decay, clip, lora_alpha;
+};
+
+struct recipe {
+    char *model, *architecture; /* a folder, or a config.json for fresh weights */
+    char *tokenizer;            /* a folder or file; default: the model's folder */
+    char *data, *validation;    /* JSONL: source, target */
+    char *output;
+    int64_t seed, threads, max_length, dtype, attention, save_every, log_every;
+    struct recipe_stage stages[RECIPE_STAGES];
+    size_t stage_count;
+};
+
+/* Reads and checks a recipe; relative paths in it count from its own folder. Returns 0, or prints
+ * file:line:column and what was expected, and returns 2. Release with recipe_release. */
+int recipe_read(const char *path, struct recipe *out);
+void recipe_release(struct recipe *recipe);
+/* Prints every key with its meaning. */
+void recipe_describe(void);
+
+#endif

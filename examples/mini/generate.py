@@ -1,0 +1,38 @@
+"""Writes the demo model's data: generate.py FOLDER [ROWS]
+
+train.jsonl (ROWS lines, no held-out combination or wording), test.jsonl (100 lines a task, held-out
+combinations, known wordings), wordings.jsonl (50 lines a task, held-out wordings, known combinations).
+The same arguments give the same bytes.
+"""
+import json
+import os
+import random
+import sys
+
+from tasks import NAMES, example
+
+
+def write(path, rows):
+    with open(path + ".part", "w", encoding="utf-8") as f:
+        for task, source, target in rows:
+            f.write(json.dumps({"task": task, "source": source, "target": target}, ensure_ascii=False) + "\n")
+    os.replace(path + ".part", path)
+    print(path)
+
+
+def train(count, seed=1):
+    r = random.Random(seed)
+    return (example(r) for _ in range(count))
+
+
+def per_task(count, split, wording, seed):
+    r = random.Random(seed)
+    return (example(r, split, wording, task) for task in NAMES for _ in range(count))
+
+
+if __name__ == "__main__":
+    folder = sys.argv[1]
+    os.makedirs(folder, exist_ok=True)
+    write(os.path.join(folder, "test.jsonl"), per_task(100, "test", "train", 2))
+    write(os.path.join(folder, "wordings.jsonl"), per_task(50, "train", "held", 3))
+    write(os.path.join(folder, "train.jsonl"), train(int(sys.argv[2]) if len(sys.argv) > 2 else 400000))
