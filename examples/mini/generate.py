@@ -1,7 +1,8 @@
 """Writes the demo model's data: generate.py FOLDER [ROWS]
 
 train.jsonl (ROWS lines, no held-out combination or wording), test.jsonl (100 lines a task, held-out
-combinations, known wordings), wordings.jsonl (50 lines a task, held-out wordings, known combinations).
+combinations, known wordings), wordings.jsonl (50 lines a task, held-out wordings, known combinations),
+seen.jsonl (the same with known wordings).
 The same arguments give the same bytes.
 """
 import json
@@ -35,4 +36,5 @@ if __name__ == "__main__":
     os.makedirs(folder, exist_ok=True)
     write(os.path.join(folder, "test.jsonl"), per_task(100, "test", "train", 2))
     write(os.path.join(folder, "wordings.jsonl"), per_task(50, "train", "held", 3))
+    write(os.path.join(folder, "seen.jsonl"), per_task(50, "train", "train", 4))
     write(os.path.join(folder, "train.jsonl"), train(int(sys.argv[2]) if len(sys.argv) > 2 else 400000))

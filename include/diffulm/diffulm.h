@@ -9,6 +9,7 @@
 #include <diffulm/runtime.h>
 #include <diffulm/sampler.h>
 #include <diffulm/session.h>
+#include <diffulm/text.h>
 #include <diffulm/tokenizer.h>
 #include <diffulm/trainer.h>
 

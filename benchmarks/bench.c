@@ -1,0 +1,291 @@
+/* bench.c: kernels, tokenizer, denoising and training, one JSON line for each measurement.
+ *   bench [--threads N] [--rounds N] [--geometry small|base] [--only kernels|tokenizer|denoise|train]
+ *         [--tokenizer FOLDER --text FILE]
+ * The geometries and cases are those of the peers' scripts, so that lines can be compared. */
+#include <diffulm/diffulm.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "nn/runtime.h"
+
+static int rounds = 5, threads = 2;
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Minimum and median in milliseconds of `rounds` calls, after one that is not counted. */
+static void measure(diffulm_status (*work)(void *), void *user, double *best, double *median)
+{
+    double times[101];
+    for (int i = -1; i < rounds; i++) {
+        const double start = now();
+        if (work(user) < 0) {
+            fprintf(stderr, "bench: %s\n", diffulm_error_message());
+            exit(1);
+        }
+        if (i >= 0)
+            times[i] = 1e3 * (now() - start);
+    }
+    qsort(times, (size_t)rounds, sizeof *times, by_value);
+    *best = times[0];
+    *median = times[rounds / 2];
+}
+
+struct product {
+    diffulm_runtime *runtime;
+    size_t m, n, k;
+    float *a, *b, *c;
+};
+
+static diffulm_status multiply(void *user)
+{
+    struct product *p = user;
+    return dulm_gemm(p->runtime, false, true, p->m, p->n, p->k, p->a, p->k, p->b, p->k, false, p->c,
+                     p->n);
+}
+
+static void bench_kernels(diffulm_runtime *runtime)
+{
+    static const size_t shapes[][3] = {{512, 768, 768}, {512, 3072, 768}, {512, 768, 3072}, {32, 768, 768}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct product p = {runtime, shapes[i][0], shapes[i][1], shapes[i][2], NULL, NULL, NULL};
+        p.a = calloc(p.m * p.k, sizeof(float));
+        p.b = calloc(p.n * p.k, sizeof(float));
+        p.c = calloc(p.m * p.n, sizeof(float));
+        double best, median;
+        measure(multiply, &p, &best, &median);
+        printf("{\"bench\": \"gemm\", \"m\": %zu, \"n\": %zu, \"k\": %zu, \"threads\": %d, \"ms\": %.4f, "
+               "\"median_ms\": %.4f, \"gflops\": %.1f}\n",
+               p.m, p.n, p.k, threads, best, median,
+               2e-6 * (double)p.m * (double)p.n * (double)p.k / best);
+        free(p.a);
+        free(p.b);
+        free(p.c);
+    }
+}
+
+struct text {
+    diffulm_tokenizer *tokenizer;
+    char *bytes;
+    size_t length, tokens;
+};
+
+static diffulm_status encode_lines(void *user)
+{
+    struct text *t = user;
+    static int32_t ids[1 << 16];
+    static size_t begins[1 << 16], ends[1 << 16];
+    t->tokens = 0;
+    for (char *line = t->bytes, *end = t->bytes + t->length; line < end;) {
+        char *stop = memchr(line, '\n', (size_t)(end - line));
+        const size_t n = (size_t)((stop ? stop : end) - line);
+        struct diffulm_encoding e = {.struct_size = sizeof e, .capacity = 1 << 16, .ids = ids,
+                                     .begins = begins, .ends = ends};
+        const diffulm_status rc = diffulm_tokenizer_encode(t->tokenizer, line, n, NULL, 0, NULL, &e);
+        if (rc != DIFFULM_OK)
+            return rc < 0 ? rc : DIFFULM_E_LIMIT;
+        t->tokens += e.count;
+        line += n + 1;
+    }
+    return DIFFULM_OK;
+}
+
+static void bench_tokenizer(const char *folder, const char *path)
+{
+    struct text t = {0};
+    FILE *file = fopen(path, "rb");
+    if (!file || diffulm_tokenizer_open(folder, &t.tokenizer) < 0) {
+        fprintf(stderr, "bench: %s or %s: %s\n", folder, path, diffulm_error_message());
+        exit(1);
+    }
+    t.bytes = malloc(64u << 20);
+    t.length = t.bytes ? fread(t.bytes, 1, 64u << 20, file) : 0;
+    fclose(file);
+    double best, median;
+    measure(encode_lines, &t, &best, &median);
+    printf("{\"bench\": \"tokenizer\", \"folder\": \"%s\", \"bytes\": %zu, \"tokens\": %zu, \"threads\": 1, "
+           "\"ms\": %.3f, \"median_ms\": %.3f, \"mb_per_s\": %.2f}\n",
+           folder, t.length, t.tokens, best, median, (double)t.length / best / 1e3);
+    free(t.bytes);
+    diffulm_tokenizer_unref(t.tokenizer);
+}
+
+static const char *const geometries[2][2] = {
+    {"small", "{\"model_type\":\"xlm-roberta\",\"vocab_size\":8000,\"hidden_size\":256,"
+              "\"num_hidden_layers\":6,\"num_attention_heads\":4,\"intermediate_size\":1024,"
+              "\"max_position_embeddings\":514,\"type_vocab_size\":1,\"pad_token_id\":1,"
+              "\"hidden_act\":\"gelu\",\"layer_norm_eps\":1e-5}"},
+    {"base", "{\"model_type\":\"xlm-roberta\",\"vocab_size\":250002,\"hidden_size\":768,"
+             "\"num_hidden_layers\":12,\"num_attention_heads\":12,\"intermediate_size\":3072,"
+             "\"max_position_embeddings\":514,\"type_vocab_size\":1,\"pad_token_id\":1,"
+             "\"hidden_act\":\"gelu\",\"layer_norm_eps\":1e-5}"}};
+
+static const size_t lengths[4][8] = {{64}, {64, 64, 64, 64, 64, 64, 64, 64},
+                                     {16, 32, 48, 64, 80, 96, 112, 128}, {512}};
+static const size_t row_counts[4] = {1, 8, 8, 1};
+
+struct step {
+    diffulm_model *model;
+    diffulm_trainer *trainer;
+    struct diffulm_batch batch;
+    size_t offsets[17], sources[16];
+    int32_t tokens[1024];
+    size_t wanted[1024], wanted_count;
+    float *out;
+    bool head;
+};
+
+static diffulm_status one_step(void *user)
+{
+    struct step *s = user;
+    if (!s->head)
+        return diffulm_model_hidden(s->model, &s->batch, s->out);
+    return diffulm_model_logits(s->model, &s->batch, s->wanted, s->wanted_count, s->out);
+}
+
+static void fill_rows(struct step *s, const size_t *rows, size_t count, int64_t vocabulary)
+{
+    size_t at = 0;
+    for (size_t r = 0; r < count; r++) {
+        for (size_t i = 0; i < rows[r]; i++, at++)
+            s->tokens[at] = (int32_t)(5 + (at * 7919) % (size_t)(vocabulary - 5));
+        s->offsets[r + 1] = at;
+    }
+    s->batch = (struct diffulm_batch){.struct_size = sizeof s->batch, .rows = count,
+                                      .offsets = s->offsets, .tokens = s->tokens};
+}
+
+static void bench_denoise(diffulm_model *model, const char *geometry)
+{
+    static const char names[] = "abcd";
+    struct diffulm_model_info info = {.struct_size = sizeof info};
+    struct step *s = calloc(1, sizeof *s);
+    if (!s || diffulm_model_get_info(model, &info) < 0)
+        exit(1);
+    s->model = model;
+    for (int c = 0; c < 4; c++) {
+        fill_rows(s, lengths[c], row_counts[c], info.vocabulary);
+        const size_t total = s->offsets[row_counts[c]];
+        s->out = malloc(total * (size_t)info.vocabulary * sizeof(float));
+        /* Parts: the encoder alone, logits of all rows, of every second, of every fourth. */
+        static const char *const parts[] = {"encoder", "step", "step half", "step quarter"};
+        for (int part = 0; part < 4; part++) {
+            double best, median;
+            s->head = part > 0;
+            s->wanted_count = 0;
+            for (size_t i = 0; i < total; i += part < 2 ? 1 : part == 2 ? 2 : 4)
+                s->wanted[s->wanted_count++] = i;
+            measure(one_step, s, &best, &median);
+            printf("{\"bench\": \"encode\", \"geometry\": \"%s\", \"case\": \"%c\", \"part\": \"%s\", "
+                   "\"threads\": %d, \"ms\": %.3f, \"median_ms\": %.3f}\n",
+                   geometry, names[c], parts[part], threads, best, median);
+            fflush(stdout);
+        }
+        free(s->out);
+    }
+    free(s);
+}
+
+static diffulm_status train_step(void *user)
+{
+    struct step *s = user;
+    const struct diffulm_rows rows = {sizeof rows, 16, s->offsets, s->tokens, s->sources};
+    const diffulm_status rc = diffulm_trainer_accumulate(s->trainer, &rows, NULL);
+    return rc < 0 ? rc : diffulm_trainer_apply(s->trainer, NULL);
+}
+
+static void bench_train(diffulm_model *model, const char *geometry)
+{
+    struct diffulm_model_info info = {.struct_size = sizeof info};
+    struct diffulm_trainer_options options = DIFFULM_TRAINER_OPTIONS_INIT;
+    struct step *s = calloc(1, sizeof *s);
+    size_t rows[16];
+    options.corruption = DIFFULM_CORRUPTION_SINGLE;
+    options.mask_id = 4;
+    if (!s || diffulm_model_get_info(model, &info) < 0 ||
+        diffulm_trainer_create(model, &options, &s->trainer) < 0)
+        exit(1);
+    for (int r = 0; r < 16; r++) {
+        rows[r] = 64;
+        s->sources[r] = 32;
+    }
+    fill_rows(s, rows, 16, info.vocabulary);
+    double best, median;
+    measure(train_step, s, &best, &median);
+    printf("{\"bench\": \"train\", \"geometry\": \"%s\", \"rows\": 16, \"tokens\": 1024, \"threads\": %d, "
+           "\"ms\": %.2f, \"median_ms\": %.2f}\n",
+           geometry, threads, best, median);
+    diffulm_trainer_destroy(s->trainer);
+    free(s);
+}
+
+static diffulm_model *make_model(diffulm_runtime *runtime, const char *config)
+{
+    struct diffulm_model_options mo = DIFFULM_MODEL_OPTIONS_INIT;
+    diffulm_model *model = NULL;
+    mo.runtime = runtime;
+    mo.init_std = 0.02;
+    if (diffulm_model_create(config, strlen(config), &mo, &model) < 0) {
+        fprintf(stderr, "bench: %s\n", diffulm_error_message());
+        exit(1);
+    }
+    return model;
+}
+
+int main(int argc, char **argv)
+{
+    const char *geometry = "small", *only = NULL, *tokenizer = NULL, *text = NULL;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--threads") == 0)
+            threads = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--rounds") == 0)
+            rounds = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--geometry") == 0)
+            geometry = argv[i + 1];
+        else if (strcmp(argv[i], "--only") == 0)
+            only = argv[i + 1];
+        else if (strcmp(argv[i], "--tokenizer") == 0)
+            tokenizer = argv[i + 1];
+        else if (strcmp(argv[i], "--text") == 0)
+            text = argv[i + 1];
+        else
+            argc = 0;
+    }
+    const int g = strcmp(geometry, "base") == 0;
+    if (argc % 2 != 1 || rounds < 1 || rounds > 100 || (!g && strcmp(geometry, "small") != 0)) {
+        fprintf(stderr, "usage: bench [--threads N] [--rounds 1-100] [--geometry small|base]\n"
+                        "  [--only kernels|tokenizer|denoise|train] [--tokenizer FOLDER --text FILE]\n");
+        return 2;
+    }
+    struct diffulm_runtime_options ro = DIFFULM_RUNTIME_OPTIONS_INIT;
+    diffulm_runtime *runtime = NULL;
+    ro.threads = threads;
+    if (diffulm_runtime_create(&ro, &runtime) < 0)
+        return 1;
+    if (!only || strcmp(only, "kernels") == 0)
+        bench_kernels(runtime);
+    if (tokenizer && text && (!only || strcmp(only, "tokenizer") == 0))
+        bench_tokenizer(tokenizer, text);
+    if (!only || strcmp(only, "denoise") == 0 || strcmp(only, "train") == 0) {
+        diffulm_model *model = make_model(runtime, geometries[g][1]);
+        if (!only || strcmp(only, "denoise") == 0)
+            bench_denoise(model, geometry);
+        if (!only || strcmp(only, "train") == 0)
+            bench_train(model, geometry);
+        diffulm_model_unref(model);
+    }
+    diffulm_runtime_unref(runtime);
+    return 0;
+}

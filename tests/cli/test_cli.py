@@ -1,0 +1,148 @@
+"""The diffulm program as a user meets it: test_cli.py PROGRAM MODEL_FOLDER"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM, MODEL = sys.argv[1], sys.argv[2]
+
+
+def run(*arguments, text=""):
+    return subprocess.run([PROGRAM, *arguments], input=text, capture_output=True, text=True, timeout=120)
+
+
+class Program(unittest.TestCase):
+    def ok(self, *arguments, text=""):
+        done = run(*arguments, text=text)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_help_lists_every_command_and_every_command_has_help(self):
+        text = self.ok("--help")
+        for command in ("generate", "infill", "evaluate", "finetune", "tokenize", "detokenize", "inspect"):
+            self.assertIn(command, text)
+            self.assertIn("--help", self.ok(command, "--help"))
+
+    def test_wrong_command_lines_exit_with_2_and_say_why(self):
+        for arguments, why in ((["generat"], "unknown command"), (["generate"], "expected MODEL"),
+                               (["generate", MODEL, "x", "--stepps", "3"], "nearest is --steps"),
+                               (["generate", MODEL, "x", "--steps", "many"], "whole number"),
+                               (["generate", MODEL, "x", "--steps", "0"], "expected 1 to"),
+                               (["generate", MODEL, "x", "--policy", "nonsense"], "nonsense"),
+                               (["infill", MODEL, "no gap"], "no gap"),
+                               (["detokenize", MODEL, "x7"], "not a token id")):
+            done = run(*arguments)
+            self.assertEqual(done.returncode, 2, arguments)
+            self.assertIn(why, done.stderr)
+            self.assertEqual(done.stdout, "")
+
+    def test_missing_model_exits_with_1_and_names_the_folder(self):
+        done = run("generate", "/nonexistent", "x")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/nonexistent", done.stderr)
+
+    def test_generate_reads_argument_standard_input_and_file_alike(self):
+        prompt = "Write 42 in English words."
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write(prompt + "\n")
+            file.flush()
+            answers = {self.ok("generate", MODEL, prompt), self.ok("generate", MODEL, text=prompt + "\n"),
+                       self.ok("generate", MODEL, "--file", file.name)}
+        self.assertEqual(len(answers), 1)
+
+    def test_generate_json_tells_every_change_of_every_step(self):
+        answer = json.loads(self.ok("generate", MODEL, "Write 42 in English words.", "--json", "--steps", "4"))
+        self.assertEqual(len(answer["steps"]), 4)
+        revealed = {c["position"] for step in answer["steps"] for c in step if c["kind"] == "revealed"}
+        self.assertGreaterEqual(len(revealed), len(answer["tokens"]))
+        self.assertEqual(answer["text"] + "\n", self.ok("generate", MODEL, "Write 42 in English words.", "--steps", "4"))
+
+    def test_length_sets_the_number_of_tokens(self):
+        answer = json.loads(self.ok("generate", MODEL, "Say 7 in English.", "--json", "--length", "5"))
+        self.assertLessEqual(len(answer["tokens"]), 5)
+
+    def test_same_seed_same_answer_other_thread_count_too(self):
+        arguments = ["generate", MODEL, "Translate into German: The dog sleeps.", "--temperature", "1", "--seed", "3"]
+        self.assertEqual(self.ok(*arguments, "--threads", "1"), self.ok(*arguments, "--threads", "2"))
+
+    def test_infill_keeps_what_is_given(self):
+        text = self.ok("infill", MODEL, "Translate into German: The dog sleeps.\nDer [[1]] schläft.", "--steps", "3")
+        self.assertRegex(text, r"(?s)The dog sleeps\..*Der .*schläft\.")
+
+    def test_trace_is_one_page_without_outside_links_and_with_text_escaped(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "trace.html")
+            self.ok("generate", MODEL, "Say </script><b>7</b> in English.", "--length", "3", "--trace", path)
+            with open(path, encoding="utf-8") as file:
+                page = file.read()
+        self.assertNotIn("http", page)
+        self.assertEqual(page.count("</script>"), 1)
+        self.assertIn("range", page)
+
+    def test_tokens_turn_back_into_their_text(self):
+        text = "The old man sees 17 dogs."
+        tokens = json.loads(self.ok("tokenize", MODEL, text, "--json", "--no-special"))
+        self.assertEqual(tokens[0]["begin"], 0)
+        self.assertEqual(tokens[-1]["end"], len(text.encode()))
+        ids = [str(t["id"]) for t in tokens]
+        self.assertEqual(self.ok("detokenize", MODEL, *ids), text + "\n")
+        self.assertEqual(self.ok("detokenize", MODEL, text=" ".join(ids)), text + "\n")
+
+    def test_invalid_utf8_is_refused_with_its_byte(self):
+        done = subprocess.run([PROGRAM, "tokenize", MODEL], input=b"ab\xff", capture_output=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"2", done.stderr)
+
+    def test_inspect_tells_family_and_tensors(self):
+        model = json.loads(self.ok("inspect", MODEL, "--json", "--tensors"))
+        self.assertEqual(model["family"], "modernbert")
+        self.assertTrue(model["length_head"])
+        self.assertEqual(sum(a * b for a, b in model["tensors"].values()), model["parameters"])
+
+    def recipe(self, folder, **changes):
+        with open(os.path.join(folder, "data.jsonl"), "w", encoding="utf-8") as file:
+            for source, target in (("Say yes.", "yes"), ("Say no.", "no")):
+                file.write(json.dumps({"task": "say", "source": source, "target": target}) + "\n")
+        lines = {"model": os.path.abspath(MODEL), "data": "data.jsonl", "output": "out", "threads": "1",
+                 "stages": "[{name: d, objective: diffusion, steps: 3, tokens: 32, lr: 1e-4}, {name: l, objective: length, steps: 2, tokens: 32}]"}
+        lines.update(changes)
+        path = os.path.join(folder, "recipe.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.writelines(f"{k}: {v}\n" for k, v in lines.items() if v is not None)
+        return path
+
+    def test_finetune_leaves_a_model_that_answers_and_can_be_scored(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.ok("finetune", self.recipe(folder))
+            out = os.path.join(folder, "out")
+            self.ok("generate", out, "Say yes.")
+            with open(os.path.join(out, "metrics.jsonl"), encoding="utf-8") as file:
+                self.assertEqual([json.loads(line)["step"] for line in file], [3, 2])
+            scores = json.loads(self.ok("evaluate", out, os.path.join(folder, "data.jsonl"), "--steps", "1", "--json"))
+            self.assertEqual(scores[0]["rows"], 2)
+
+    def test_wrong_recipes_name_file_line_and_column(self):
+        for changes, why in (({"sead": "1"}, "recipe.yaml:6:1: sead: expected one of"),
+                             ({"seed": "x"}, "seed: expected a whole number"),
+                             ({"data": None}, "expected data"),
+                             ({"stages": "[{steps: 1, weight: heavy}]"}, "weight: expected linear|constant|mdlm"),
+                             ({"output": "[1"}, "recipe.yaml:")):
+            with tempfile.TemporaryDirectory() as folder:
+                done = run("finetune", self.recipe(folder, **changes))
+                self.assertEqual(done.returncode, 2, changes)
+                self.assertIn(why, done.stderr)
+
+    def test_damaged_data_names_its_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = self.recipe(folder)
+            with open(os.path.join(folder, "data.jsonl"), "a", encoding="utf-8") as file:
+                file.write('{"source": 3}\n')
+            done = run("finetune", path)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("data.jsonl:3:", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
