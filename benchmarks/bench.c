@@ -106,7 +106,7 @@ static void bench_tokenizer(const char *folder, const char *path)
 {
     struct text t = {0};
     FILE *file = fopen(path, "rb");
-    if (!file || diffulm_tokenizer_open(folder, &t.tokenizer) < 0) {
+    if (!file || diffulm_tokenizer_open(folder, NULL, &t.tokenizer) < 0) {
         fprintf(stderr, "bench: %s or %s: %s\n", folder, path, diffulm_error_message());
         exit(1);
     }

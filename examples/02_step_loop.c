@@ -43,7 +43,7 @@ int main(int argc, char **argv)
     }
     so.steps = 5;
     if (diffulm_model_open(argv[1], NULL, &model) < 0 ||
-        diffulm_tokenizer_open(argv[1], &tokenizer) < 0 ||
+        diffulm_tokenizer_open(argv[1], NULL, &tokenizer) < 0 ||
         diffulm_length_head_open(model, argv[1], &length_head) < 0 ||
         diffulm_sampler_create("reparam-uncond-deterministic-linear", &so, &sampler) < 0 ||
         diffulm_session_create(model, sampler, NULL, &session) < 0)

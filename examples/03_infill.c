@@ -29,7 +29,7 @@ int main(int argc, char **argv)
     }
     so.steps = argc > 3 ? atoi(argv[3]) : 4;
     text.infill = 1;
-    if (diffulm_tokenizer_open(argv[1], &tokenizer) < 0 ||
+    if (diffulm_tokenizer_open(argv[1], NULL, &tokenizer) < 0 ||
         diffulm_model_open(argv[1], NULL, &model) < 0 ||
         diffulm_tokenizer_special_ids(tokenizer, &special) < 0 ||
         diffulm_sampler_create(NULL, &so, &sampler) < 0)

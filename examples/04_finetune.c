@@ -40,7 +40,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (diffulm_model_open(argv[1], NULL, &model) < 0 ||
-        diffulm_tokenizer_open(argv[1], &tokenizer) < 0 ||
+        diffulm_tokenizer_open(argv[1], NULL, &tokenizer) < 0 ||
         diffulm_tokenizer_special_ids(tokenizer, &ids) < 0)
         return fail();
     for (int r = 0; r < 2; r++) { /* a row: bos source target eos */

@@ -273,7 +273,8 @@ static diffulm_status open_parts(struct run *run)
     mo.head = DIFFULM_HEAD_FRESH;
     if (rc == DIFFULM_OK)
         rc = diffulm_tokenizer_open(
-            run->recipe.tokenizer ? run->recipe.tokenizer : run->recipe.model, &b->tokenizer);
+            run->recipe.tokenizer ? run->recipe.tokenizer : run->recipe.model, NULL,
+            &b->tokenizer);
     if (rc == DIFFULM_OK)
         rc = diffulm_tokenizer_special_ids(b->tokenizer, &b->ids);
     if (rc == DIFFULM_OK)

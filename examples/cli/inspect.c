@@ -44,7 +44,7 @@ static int tokenize(const char *path, const char *text, size_t length, bool no_s
     struct diffulm_encode_options eo = DIFFULM_ENCODE_OPTIONS_INIT;
     struct diffulm_encoding e = {.struct_size = sizeof e};
     eo.no_special = no_special;
-    if (diffulm_tokenizer_open(path, &tokenizer) < 0)
+    if (diffulm_tokenizer_open(path, NULL, &tokenizer) < 0)
         return cli_fail("tokenize");
     diffulm_status rc = diffulm_tokenizer_encode(tokenizer, text, length, NULL, 0, &eo, &e);
     e.capacity = e.count;
@@ -118,7 +118,7 @@ int cli_detokenize(int argc, char **argv)
     cli_push(&ids, 0);
     diffulm_tokenizer *tokenizer = NULL;
     char *text = NULL;
-    if (code == 0 && (diffulm_tokenizer_open(argv[0], &tokenizer) < 0 ||
+    if (code == 0 && (diffulm_tokenizer_open(argv[0], NULL, &tokenizer) < 0 ||
                       !(text = cli_decode(tokenizer, ids.ids, ids.count - 1))))
         code = cli_fail("detokenize");
     if (code == 0 && json) {

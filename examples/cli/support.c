@@ -87,7 +87,7 @@ diffulm_status cli_bundle_open(const char *folder, int64_t threads, struct cli_b
     diffulm_status rc = diffulm_runtime_create(&ro, &out->runtime);
     mo.runtime = out->runtime;
     if (rc == DIFFULM_OK)
-        rc = diffulm_tokenizer_open(folder, &out->tokenizer);
+        rc = diffulm_tokenizer_open(folder, NULL, &out->tokenizer);
     if (rc == DIFFULM_OK)
         rc = diffulm_tokenizer_special_ids(out->tokenizer, &out->ids);
     if (rc == DIFFULM_OK)

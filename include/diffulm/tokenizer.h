@@ -9,14 +9,25 @@ DIFFULM_BEGIN_DECLS
 /* Frozen and reference-counted; used from any number of threads. Since 0.1. */
 typedef struct diffulm_tokenizer diffulm_tokenizer;
 
+struct diffulm_tokenizer_options {
+    size_t struct_size;
+    /* 1: the mask token takes the spaces in front of it, as published XLM-R tokenizers have it; a
+     * sentencepiece.bpe.model does not say. 0: as the file says, else it does not. */
+    int32_t mask_lstrip;
+};
+#define DIFFULM_TOKENIZER_OPTIONS_INIT {sizeof(struct diffulm_tokenizer_options), 0}
+DIFFULM_API void diffulm_tokenizer_options_init(struct diffulm_tokenizer_options *options);
+
 /* Opens a folder (tokenizer.json, else sentencepiece.bpe.model read as XLM-R's, else vocab.txt as
  * WordPiece, else vocab.json with merges.txt as byte-level BPE) or one such file by its suffix. On
  * success *out is the caller's (unref). Errors name the file and what is wrong. Any thread. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_tokenizer_open(const char *path,
+                                                  const struct diffulm_tokenizer_options *options,
                                                   diffulm_tokenizer **out) DIFFULM_MUST_USE;
 /* A tokenizer.json in memory. Since 0.1. */
-DIFFULM_API diffulm_status diffulm_tokenizer_open_memory(const void *bytes, size_t size,
-                                                         diffulm_tokenizer **out) DIFFULM_MUST_USE;
+DIFFULM_API diffulm_status diffulm_tokenizer_open_memory(
+    const void *bytes, size_t size, const struct diffulm_tokenizer_options *options,
+    diffulm_tokenizer **out) DIFFULM_MUST_USE;
 DIFFULM_API diffulm_tokenizer *diffulm_tokenizer_ref(diffulm_tokenizer *tokenizer);
 DIFFULM_API void diffulm_tokenizer_unref(diffulm_tokenizer *tokenizer); /* NULL is allowed */
 

@@ -77,9 +77,34 @@ static int32_t find_first(const struct diffulm_tokenizer *tok, const char *a, co
     return id >= 0 ? id : dulm_token_find(tok, b, strlen(b));
 }
 
+void diffulm_tokenizer_options_init(struct diffulm_tokenizer_options *options)
+{
+    *options = (struct diffulm_tokenizer_options)DIFFULM_TOKENIZER_OPTIONS_INIT;
+}
+
+static diffulm_status check_options(const struct diffulm_tokenizer_options *o)
+{
+    if (o && (o->struct_size != sizeof *o || o->mask_lstrip < 0 || o->mask_lstrip > 1))
+        return dulm_fail(DIFFULM_E_ARGUMENT,
+                         "tokenizer options: struct_size must be %zu, mask_lstrip 0 or 1",
+                         sizeof *o);
+    return DIFFULM_OK;
+}
+
+static void widen_mask(struct diffulm_tokenizer *tok)
+{
+    const int32_t mask = find_first(tok, "<mask>", "[MASK]");
+    for (size_t i = 0; i < tok->added_count; i++)
+        if (tok->added[i].id == mask)
+            tok->added[i].lstrip = true;
+}
+
 static diffulm_status finish(struct diffulm_tokenizer *tok, diffulm_status rc,
+                             const struct diffulm_tokenizer_options *options,
                              diffulm_tokenizer **out)
 {
+    if (rc == DIFFULM_OK && options && options->mask_lstrip)
+        widen_mask(tok);
     if (rc == DIFFULM_OK)
         rc = dulm_added_finish(tok);
     if (rc < 0) {
@@ -98,23 +123,31 @@ static diffulm_status finish(struct diffulm_tokenizer *tok, diffulm_status rc,
     return DIFFULM_OK;
 }
 
-diffulm_status diffulm_tokenizer_open(const char *path, diffulm_tokenizer **out)
+diffulm_status diffulm_tokenizer_open(const char *path,
+                                      const struct diffulm_tokenizer_options *options,
+                                      diffulm_tokenizer **out)
 {
     dulm_error_clear();
     if (!path || !out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "tokenizer open: path and out must not be NULL");
+    if (check_options(options) < 0)
+        return DIFFULM_E_ARGUMENT;
     struct diffulm_tokenizer *tok = dulm_alloc_zero(1, sizeof *tok);
-    return tok ? finish(tok, load(tok, path), out) : dulm_fail_memory();
+    return tok ? finish(tok, load(tok, path), options, out) : dulm_fail_memory();
 }
 
 diffulm_status diffulm_tokenizer_open_memory(const void *bytes, size_t size,
+                                             const struct diffulm_tokenizer_options *options,
                                              diffulm_tokenizer **out)
 {
     dulm_error_clear();
     if (!bytes || !out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "tokenizer open: bytes and out must not be NULL");
+    if (check_options(options) < 0)
+        return DIFFULM_E_ARGUMENT;
     struct diffulm_tokenizer *tok = dulm_alloc_zero(1, sizeof *tok);
-    return tok ? finish(tok, dulm_load_json(tok, bytes, size, "tokenizer.json in memory"), out)
+    return tok ? finish(tok, dulm_load_json(tok, bytes, size, "tokenizer.json in memory"),
+                        options, out)
                : dulm_fail_memory();
 }
 
