@@ -106,6 +106,36 @@ static void run_case(const struct context *c, const json_t *item)
     free(offsets);
 }
 
+/* The encoder's last state of one row under full attention. */
+static void check_states(const struct context *c, const json_t *cases, const char *family,
+                         int64_t layers, size_t hidden)
+{
+    const json_t *states = json_object_get(cases, "states"), *row = json_object_get(states, "row");
+    char name[64];
+    snprintf(name, sizeof name, "hidden.layer.%lld", (long long)layers - 1);
+    if (strcmp(family, "xlm-roberta-xl") == 0)
+        snprintf(name, sizeof name, "hidden.final_norm");
+    if (!json_is_integer(row) || !dulm_safetensors_find(c->golden, name))
+        return;
+    size_t n;
+    const float *want = golden_tensor("models", c->golden, name, DULM_F32, &n);
+    const int32_t *tokens = golden_tensor("models", c->golden, "tokens", DULM_I32, NULL);
+    const int32_t *offsets = golden_tensor("models", c->golden, "offsets", DULM_I32, NULL);
+    const int32_t first = offsets[json_integer_value(row)];
+    const size_t bounds[2] = {0, n / hidden};
+    const struct diffulm_batch batch = {sizeof batch, 1, bounds, tokens + first, NULL, NULL, NULL,
+                                        DIFFULM_ATTENTION_FULL, c->newline};
+    float *have = malloc(n * sizeof *have);
+    const diffulm_status rc = diffulm_model_hidden(c->model, &batch, have);
+    const double error = golden_max_difference(n, have, want);
+    if (rc == DIFFULM_OK && error <= c->tolerance)
+        golden_pass("models", "%s %s %s: %.2g", c->name, c->backend, name, error);
+    else
+        golden_fail("models", "%s %s %s: states differ by %.3g, at most %.1g allowed", c->name,
+                    c->backend, name, error, c->tolerance);
+    free(have);
+}
+
 static void run_cases(struct context *c, const json_t *cases)
 {
     size_t i;
@@ -142,6 +172,7 @@ static void run_model(const char *folder, const char *name, const struct golden_
         const json_t *newline = json_object_get(cases, "newline_id");
         c.newline = json_is_integer(newline) ? (int32_t)json_integer_value(newline) : -1;
         run_cases(&c, cases);
+        check_states(&c, cases, info.family, info.layers, (size_t)info.hidden);
     }
     dulm_safetensors_close(forward);
     json_decref(cases);
