@@ -7,6 +7,7 @@
 #include <diffulm/model.h>
 #include <diffulm/runtime.h>
 #include <diffulm/sampler.h>
+#include <diffulm/schedule.h>
 #include <diffulm/session.h>
 #include <diffulm/tokenizer.h>
 #include <diffulm/trainer.h>
