@@ -8,6 +8,7 @@
 #include <diffulm/model.h>
 #include <diffulm/runtime.h>
 #include <diffulm/sampler.h>
+#include <diffulm/schedule.h>
 #include <diffulm/session.h>
 #include <diffulm/text.h>
 #include <diffulm/tokenizer.h>

@@ -5,19 +5,12 @@
 
 #include <diffulm/common.h>
 #include <diffulm/model.h>
+#include <diffulm/schedule.h>
 
 DIFFULM_BEGIN_DECLS
 
 /* All mutable state of one training run. One thread at a time. Since 0.1. */
 typedef struct diffulm_trainer diffulm_trainer;
-
-#define DIFFULM_WEIGHT_LINEAR 0   /* w(t) = T - (t - 1) */
-#define DIFFULM_WEIGHT_CONSTANT 1 /* w(t) = T */
-#define DIFFULM_WEIGHT_MDLM 2     /* w(t) = T / t */
-
-#define DIFFULM_CORRUPTION_COUPLED 0 /* two dependent draws of each row (Zheng et al. 2023) */
-#define DIFFULM_CORRUPTION_SINGLE 1  /* one draw at a uniform timestep */
-#define DIFFULM_CORRUPTION_FIXED 2   /* both draws at ceil(ratio T): masked-LM training */
 
 #define DIFFULM_LR_CONSTANT 0
 #define DIFFULM_LR_INVERSE_SQRT 1

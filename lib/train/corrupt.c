@@ -1,11 +1,10 @@
-/* corrupt.c: corrupted training rows from clean ones (diffusion, sections 1, 2 and 8), and the arrays
- * they live in. */
-#include <math.h>
+/* corrupt.c: corrupted training batches from clean ones, and the arrays they live in. What is
+ * masked in a row is decided by diffusion/corrupt.c. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/rng.h"
+#include "diffusion/corrupt.h"
 #include "train/trainer.h"
 
 void dulm_row_buffers_release(struct dulm_row_buffers *b)
@@ -40,74 +39,25 @@ diffulm_status dulm_row_buffers_reserve(struct dulm_row_buffers *b, size_t token
     return dulm_fail_memory();
 }
 
-struct draw {
-    uint64_t seed;
-    uint32_t step, row;
-    int32_t timesteps, hi, lo;
-};
-
-static struct draw timesteps_of(const struct diffulm_trainer_options *o, uint64_t seed,
-                                uint32_t step, uint32_t row)
-{
-    struct draw d = {seed, step, row, o->timesteps, 0, 0};
-    const uint32_t n = (uint32_t)o->timesteps;
-    if (o->corruption == DIFFULM_CORRUPTION_FIXED) {
-        d.hi = d.lo = (int32_t)ceil(o->mask_ratio * (double)o->timesteps);
-        return d;
-    }
-    const int32_t t1 =
-        1 + (int32_t)dulm_below(dulm_draw(seed, DULM_STREAM_TIMESTEP, step, row, 0, 0), n);
-    const int32_t t2 =
-        1 + (int32_t)dulm_below(dulm_draw(seed, DULM_STREAM_TIMESTEP, step, row, 0, 1), n);
-    d.hi = o->corruption == DIFFULM_CORRUPTION_SINGLE || t1 > t2 ? t1 : t2;
-    d.lo = o->corruption == DIFFULM_CORRUPTION_SINGLE || t1 < t2 ? t1 : t2;
-    return d;
-}
-
-static bool masked_hi(const struct draw *d, uint32_t i)
-{
-    const double u =
-        dulm_uniform(dulm_draw(d->seed, DULM_STREAM_CORRUPTION_HI, d->step, d->row, i, 0));
-    return u * d->timesteps < d->hi;
-}
-
-static bool masked_lo(const struct draw *d, uint32_t i, bool hi)
-{
-    const double u =
-        dulm_uniform(dulm_draw(d->seed, DULM_STREAM_CORRUPTION_LO, d->step, d->row, i, 0));
-    if (d->hi == d->lo)
-        return u * d->timesteps < d->lo;
-    return hi && u * d->hi < d->lo;
-}
-
-/* Row `r` of the clean batch becomes row `to` of the buffers, from packed position `at` on. */
-static void corrupt_row(const struct diffulm_trainer_options *o, const struct draw *d, bool low,
-                        const struct diffulm_rows *clean, size_t r, size_t to, size_t at,
-                        struct dulm_row_buffers *b)
+/* Tokens of row `r` of the clean batch as row `to` of the buffers, whose masks are set. */
+static void write_row(const struct diffulm_rows *clean, size_t r, int32_t mask_id, size_t source,
+                      size_t to, size_t at, struct dulm_row_buffers *b)
 {
     const size_t first = clean->offsets[r], length = clean->offsets[r + 1] - first;
-    const size_t source =
-        o->mask_on_source || !clean->source_lengths ? 0 : clean->source_lengths[r];
     for (size_t i = 0; i < length; i++) {
-        const bool maskable = i >= source, hi = maskable && masked_hi(d, (uint32_t)i);
-        const bool masked = maskable && (low ? masked_lo(d, (uint32_t)i, hi) : hi);
         b->x_0[at + i] = clean->tokens[first + i];
-        b->x_t[at + i] = masked ? o->mask_id : clean->tokens[first + i];
-        b->maskable[at + i] = maskable;
-        b->masked[at + i] = masked;
+        b->x_t[at + i] = b->masked[at + i] ? mask_id : clean->tokens[first + i];
     }
-    b->t[to] = low ? d->lo : d->hi;
-    /* Dropout draws: the two halves of a pair differ, however the update is cut into batches. */
-    b->row_number[to] = d->row | (low ? 0x80000000u : 0);
     b->source_lengths[to] = source;
     b->offsets[to + 1] = at + length;
 }
 
-diffulm_status dulm_corrupt_batch(const struct diffulm_trainer_options *o, uint64_t seed,
-                                  uint32_t step, uint32_t first_row,
-                                  const struct diffulm_rows *clean, struct dulm_row_buffers *b,
+diffulm_status dulm_corrupt_batch(const struct diffulm_trainer *t, uint64_t seed, uint32_t step,
+                                  uint32_t first_row, const struct diffulm_rows *clean,
                                   size_t *rows)
 {
+    const struct diffulm_trainer_options *o = &t->options;
+    struct dulm_row_buffers *b = t->buffers;
     const bool pair = o->corruption != DIFFULM_CORRUPTION_SINGLE;
     const size_t n = clean->rows, total = clean->offsets[n];
     diffulm_status rc = dulm_row_buffers_reserve(b, total * (pair ? 2 : 1), n * (pair ? 2 : 1));
@@ -115,17 +65,30 @@ diffulm_status dulm_corrupt_batch(const struct diffulm_trainer_options *o, uint6
         return rc;
     b->offsets[0] = 0;
     for (size_t r = 0; r < n; r++) {
-        const size_t length = clean->offsets[r + 1] - clean->offsets[r];
+        const size_t at = clean->offsets[r], length = clean->offsets[r + 1] - at;
         if (clean->source_lengths && clean->source_lengths[r] > length)
             return dulm_fail(DIFFULM_E_ARGUMENT,
                              "rows: row %zu has %zu tokens but a source of %zu", r, length,
                              clean->source_lengths[r]);
-        const struct draw d = timesteps_of(o, seed, step, first_row + (uint32_t)r);
-        corrupt_row(o, &d, false, clean, r, r, clean->offsets[r], b);
-        if (pair) {
-            b->offsets[n] = total;
-            corrupt_row(o, &d, true, clean, r, n + r, total + clean->offsets[r], b);
-        }
+        const size_t source =
+            o->mask_on_source || !clean->source_lengths ? 0 : clean->source_lengths[r];
+        const uint32_t number = first_row + (uint32_t)r;
+        const struct dulm_timesteps k = dulm_draw_timesteps(t->schedule, seed, step, number);
+        const struct dulm_uniforms draws = {seed, step, number, NULL, NULL};
+        for (size_t i = 0; i < length; i++)
+            b->maskable[at + i] = i >= source;
+        dulm_mask_row(t->schedule, k, &draws, length, b->maskable + at, b->masked + at,
+                      pair ? b->masked + total + at : NULL);
+        b->t[r] = k.t1 > k.t2 ? k.t1 : k.t2;
+        b->row_number[r] = number;
+        write_row(clean, r, o->mask_id, source, r, at, b);
+        if (!pair)
+            continue;
+        b->t[n + r] = k.t1 > k.t2 ? k.t2 : k.t1;
+        /* Dropout draws: the halves of a pair differ, however the update is cut into batches. */
+        b->row_number[n + r] = number | 0x80000000u;
+        memcpy(b->maskable + total + at, b->maskable + at, length);
+        write_row(clean, r, o->mask_id, source, n + r, total + at, b);
     }
     *rows = pair ? 2 * n : n;
     return DIFFULM_OK;

@@ -1,30 +1,30 @@
-/* loss.c: forward, loss and backward of one corrupted batch (diffusion, section 3):
- *   loss = 1/rows sum_rows [ (1 - s) w(t)/n sum_S CE + s T/n sum_S uniform_CE ]. */
+/* loss.c: forward, loss and backward of one corrupted batch. What each cross entropy weighs is in
+ * diffusion/loss.c. */
 #include <math.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "diffusion/loss.h"
 #include "train/trainer.h"
 
 /* Lists the masked positions with the derivative of the loss by each of their cross entropies. */
-static void list_targets(const struct diffulm_trainer_options *o,
-                         const struct diffulm_corrupted_rows *rows, struct dulm_row_buffers *b,
-                         struct dulm_targets *targets)
+static void list_targets(const struct diffulm_trainer *t, const struct diffulm_corrupted_rows *rows,
+                         struct dulm_row_buffers *b, struct dulm_targets *targets)
 {
     size_t count = 0;
     for (size_t r = 0; r < rows->rows; r++) {
         size_t n = 0;
         for (size_t i = rows->offsets[r]; i < rows->offsets[r + 1]; i++)
             n += rows->maskable[i];
-        const double share = n ? 1.0 / ((double)n * (double)rows->rows) : 0;
-        const double w = dulm_loss_weight(o->weight, o->timesteps, rows->t[r]) * share;
+        const struct dulm_loss_share share =
+            dulm_loss_share_of(t->schedule, t->options.label_smoothing, rows->rows, rows->t[r], n);
         for (size_t i = rows->offsets[r]; i < rows->offsets[r + 1]; i++) {
             if (!rows->masked[i])
                 continue;
             b->position[count] = i;
             b->target[count] = rows->x_0[i];
-            b->d_ce[count] = (float)((1 - o->label_smoothing) * w);
-            b->d_uniform[count++] = (float)(o->label_smoothing * o->timesteps * share);
+            b->d_ce[count] = (float)share.d_ce;
+            b->d_uniform[count++] = (float)share.d_uniform;
         }
     }
     *targets = (struct dulm_targets){count,        b->position, b->target,    b->d_ce,
@@ -66,7 +66,7 @@ diffulm_status dulm_trainer_pass(struct diffulm_trainer *t,
     const struct dulm_dropout dropout = {gradients && t->options.dropout, t->options.seed,
                                          (uint32_t)t->step, b->row_number};
     struct dulm_targets targets;
-    list_targets(&t->options, rows, b, &targets);
+    list_targets(t, rows, b, &targets);
     rc = dulm_tape_forward(t->tape, t->base->runtime, &t->config, &t->weights, &batch, &dropout);
     if (rc == DIFFULM_OK)
         rc = dulm_tape_loss(t->tape, &targets, gradients ? &t->grads : NULL);

@@ -23,6 +23,7 @@ static void destroy(struct diffulm_trainer *t)
     dulm_free(t->memory);
     dulm_free(t->trainables);
     dulm_config_release(&t->config);
+    dulm_schedule_release(t->schedule);
     diffulm_model_unref(t->base);
     dulm_free(t);
 }
@@ -178,7 +179,7 @@ diffulm_status dulm_trainer_options_check(const struct dulm_config *config,
     if (o->lr_schedule >= DIFFULM_LR_LINEAR && o->steps <= o->warmup)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "trainer options: steps must exceed warmup with this lr_schedule");
-    if (o->corruption == DIFFULM_CORRUPTION_FIXED && ceil(o->mask_ratio * o->timesteps) < 1)
+    if (o->corruption == DIFFULM_CORRUPTION_FIXED && o->mask_ratio == 0)
         return dulm_fail(DIFFULM_E_ARGUMENT, "trainer options: mask_ratio is 0");
     return DIFFULM_OK;
 }
@@ -225,7 +226,11 @@ diffulm_status diffulm_trainer_create(diffulm_model *model,
         return dulm_fail_memory();
     t->options = o;
     t->base = diffulm_model_ref(model);
-    rc = dulm_config_copy(&model->config, &t->config);
+    const struct diffulm_schedule_options schedule = {sizeof schedule, o.timesteps, o.weight,
+                                                      o.corruption, o.mask_ratio};
+    rc = dulm_schedule_create("linear", &schedule, &t->schedule);
+    if (rc == DIFFULM_OK)
+        rc = dulm_config_copy(&model->config, &t->config);
     if (rc == DIFFULM_OK)
         rc = dulm_weights_create(&t->config, &t->weights);
     if (rc == DIFFULM_OK)
@@ -309,8 +314,7 @@ static diffulm_status corrupt(struct diffulm_trainer *t, const struct diffulm_ro
                          sizeof *clean);
     struct dulm_row_buffers *b = t->buffers;
     size_t rows = 0;
-    diffulm_status rc =
-        dulm_corrupt_batch(&t->options, seed, step, first, clean, b, &rows);
+    diffulm_status rc = dulm_corrupt_batch(t, seed, step, first, clean, &rows);
     *out = (struct diffulm_corrupted_rows){sizeof *out, rows,        b->offsets, b->x_t, b->x_0,
                                            b->maskable, b->masked, b->t, b->source_lengths};
     return rc;

@@ -5,6 +5,7 @@
 #include <diffulm/trainer.h>
 
 #include "arch/tape.h"
+#include "diffusion/schedule.h"
 
 /* One tensor that is trained: a parameter, or half of an adapter. */
 struct dulm_trainable {
@@ -17,6 +18,7 @@ struct dulm_trainable {
 struct diffulm_trainer {
     struct diffulm_model *base;
     struct diffulm_trainer_options options; /* defaults filled in */
+    struct diffulm_schedule *schedule;      /* of the options' timesteps, weight and corruption */
     struct dulm_config config;
     struct dulm_trainable *trainables;
     size_t count;
@@ -47,8 +49,6 @@ diffulm_status dulm_optimizer_step(const struct diffulm_runtime *rt,
 
 /* Learning rate of update k, counting from 0. */
 double dulm_learning_rate(const struct diffulm_trainer_options *options, int64_t k);
-/* w(t); diffusion, section 3. */
-double dulm_loss_weight(int32_t kind, int32_t timesteps, int32_t t);
 
 /* Growing per-batch arrays. */
 struct dulm_row_buffers {
@@ -64,12 +64,12 @@ diffulm_status dulm_row_buffers_reserve(struct dulm_row_buffers *buffers, size_t
                                         size_t rows) DIFFULM_MUST_USE;
 void dulm_row_buffers_release(struct dulm_row_buffers *buffers);
 
-/* Fills the buffers' x_t, x_0, t, maskable, masked, offsets, source_lengths and row_number from clean rows:
- * for coupled and fixed corruption all x_hi, then all x_lo. *rows is the number of rows made. */
-diffulm_status dulm_corrupt_batch(const struct diffulm_trainer_options *options, uint64_t seed,
+/* Fills the trainer's buffers (x_t, x_0, t, maskable, masked, offsets, source_lengths, row_number)
+ * from clean rows: for coupled and fixed corruption all x_hi, then all x_lo. *rows is the number
+ * made. */
+diffulm_status dulm_corrupt_batch(const struct diffulm_trainer *trainer, uint64_t seed,
                                   uint32_t step, uint32_t first_row,
-                                  const struct diffulm_rows *clean, struct dulm_row_buffers *buffers,
-                                  size_t *rows) DIFFULM_MUST_USE;
+                                  const struct diffulm_rows *clean, size_t *rows) DIFFULM_MUST_USE;
 
 /* Forward, loss and (with gradients) backward of corrupted rows; buffers->row_number is set. */
 diffulm_status dulm_trainer_pass(struct diffulm_trainer *trainer,

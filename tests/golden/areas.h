@@ -3,9 +3,12 @@
 #ifndef DULM_TESTS_GOLDEN_AREAS_H
 #define DULM_TESTS_GOLDEN_AREAS_H
 
+void golden_diffusion(const char *folder);
+void golden_draws(const char *folder);
 void golden_lengths(const char *folder);
 void golden_models(const char *folder);
 void golden_samplers(const char *folder);
+void golden_schedules(const char *folder);
 void golden_sessions(const char *folder);
 void golden_tokenizers(const char *folder);
 void golden_training(const char *folder);

@@ -8,7 +8,8 @@
 #include "golden.h"
 #include "io/safetensors.h"
 
-/* Every tolerance of the golden tests, each with its reason (fixtures' README.models.md). */
+/* Every tolerance of the golden tests, each with its reason (fixtures' README.models.md and
+ * README.diffusion.md). */
 #define GOLDEN_LOGITS 1e-4        /* absolute; float32 noise is below 7e-6 */
 #define GOLDEN_LOGITS_ROTARY 2e-4 /* ModernBERT: logits reach 19 */
 #define GOLDEN_LOSS 1e-5          /* relative; float32 noise is 2e-7 */
@@ -17,6 +18,10 @@
 #define GOLDEN_WEIGHTS 2e-5       /* relative L2 after 20 steps; noise 3e-7 */
 #define GOLDEN_MOMENTS 1e-4       /* relative L2; noise 2e-6 */
 #define GOLDEN_MERGED 1e-6        /* absolute, merged LoRA weights */
+#define GOLDEN_FORMULA 1e-9       /* relative; coefficients and schedules, all in double */
+#define GOLDEN_GUMBEL 1e-6        /* absolute; two logarithms of an exact word */
+#define GOLDEN_D_LOGITS 1e-6      /* absolute, plus the next; float32 exponentials */
+#define GOLDEN_D_LOGITS_OF 1e-5   /* relative part of the same */
 
 struct dulm_safetensors *golden_tensors(const char *area, const char *folder, const char *name);
 /* NULL and a golden_fail when it is missing or has another dtype. */

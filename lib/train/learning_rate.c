@@ -1,4 +1,4 @@
-/* schedule.c: learning rates and loss weights as functions of the step. */
+/* learning_rate.c: learning rates as functions of the step. */
 #include <math.h>
 
 #include "train/trainer.h"
@@ -19,17 +19,5 @@ double dulm_learning_rate(const struct diffulm_trainer_options *o, int64_t k)
         return left > 0 ? o->lr * 0.5 * (1 + cos(3.14159265358979323846 * (1 - left))) : 0.0;
     default:
         return o->lr;
-    }
-}
-
-double dulm_loss_weight(int32_t kind, int32_t timesteps, int32_t t)
-{
-    switch (kind) {
-    case DIFFULM_WEIGHT_LINEAR:
-        return timesteps - (t - 1);
-    case DIFFULM_WEIGHT_MDLM:
-        return (double)timesteps / t;
-    default:
-        return timesteps;
     }
 }
