@@ -25,7 +25,7 @@ struct run {
     struct cli_bundle bundle;
     struct rows rows, validation;
     size_t *order, position;
-    uint64_t epoch;
+    uint32_t epoch;
     FILE *metrics;
     double started;
 };
@@ -62,17 +62,21 @@ static void take_row(struct update *u, const struct rows *rows, size_t row)
     u->offsets[u->rows] = at + length;
 }
 
-static void next_update(struct run *run, size_t tokens, struct update *u)
+static diffulm_status next_update(struct run *run, size_t tokens, struct update *u)
 {
     u->rows = 0;
     do {
         if (run->position == run->rows.count || !run->order) {
-            free(run->order);
-            run->order = rows_order(run->rows.count, (uint64_t)run->recipe.seed, run->epoch++);
+            if (!run->order)
+                run->order = cli_alloc(run->rows.count, sizeof *run->order);
             run->position = 0;
+            if (diffulm_shuffle((uint64_t)run->recipe.seed, run->epoch++, run->rows.count,
+                                run->order) < 0)
+                return DIFFULM_E_OUT_OF_MEMORY;
         }
         take_row(u, &run->rows, run->order[run->position++]);
     } while (u->offsets[u->rows] < tokens);
+    return DIFFULM_OK;
 }
 
 static struct diffulm_trainer_options options_of(const struct run *run,
@@ -178,9 +182,10 @@ static diffulm_status train(struct run *run, const struct recipe_stage *s, diffu
     diffulm_status rc = DIFFULM_OK;
     for (int64_t k = 1; rc == DIFFULM_OK && k <= s->steps && !interrupted; k++) {
         struct diffulm_trainer_report report = {.struct_size = sizeof report};
-        next_update(run, (size_t)s->tokens, &u);
+        rc = next_update(run, (size_t)s->tokens, &u);
         const struct diffulm_rows rows = {sizeof rows, u.rows, u.offsets, u.tokens, u.sources};
-        rc = diffulm_trainer_accumulate(trainer, &rows, &report);
+        if (rc == DIFFULM_OK)
+            rc = diffulm_trainer_accumulate(trainer, &rows, &report);
         const int64_t tokens = report.tokens;
         if (rc == DIFFULM_OK)
             rc = diffulm_trainer_apply(trainer, &report);
@@ -206,9 +211,10 @@ static diffulm_status run_length_stage(struct run *run, const struct recipe_stag
         rc = diffulm_length_trainer_create(head, &options, &trainer);
     for (int64_t k = 1; rc == DIFFULM_OK && k <= s->steps && !interrupted; k++) {
         struct diffulm_trainer_report report = {.struct_size = sizeof report};
-        next_update(run, (size_t)s->tokens, &u);
+        rc = next_update(run, (size_t)s->tokens, &u);
         const struct diffulm_rows rows = {sizeof rows, u.rows, u.offsets, u.tokens, u.sources};
-        rc = diffulm_length_trainer_step(trainer, &rows, &report);
+        if (rc == DIFFULM_OK)
+            rc = diffulm_length_trainer_step(trainer, &rows, &report);
         if (rc == DIFFULM_OK)
             report_progress(run, s, &progress, &report, report.tokens);
     }

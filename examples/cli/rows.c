@@ -111,24 +111,3 @@ void rows_release(struct rows *rows)
     free(rows->source_lengths);
     *rows = (struct rows){0};
 }
-
-/* SplitMix64 (Steele et al. 2014). */
-static uint64_t next(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-size_t *rows_order(size_t count, uint64_t seed, uint64_t epoch)
-{
-    size_t *order = cli_alloc(count, sizeof *order);
-    uint64_t state = seed * 0x2545f4914f6cdd1du + epoch;
-    for (size_t i = 0; i < count; i++) {
-        const size_t j = (size_t)(next(&state) % (i + 1));
-        order[i] = order[j];
-        order[j] = i;
-    }
-    return order;
-}

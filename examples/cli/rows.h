@@ -20,7 +20,4 @@ int rows_read(const char *command, const char *path, const struct cli_bundle *bu
               size_t max_length, struct rows *out);
 void rows_release(struct rows *rows);
 
-/* The rows of an epoch in an order of their own; the caller frees it. */
-size_t *rows_order(size_t count, uint64_t seed, uint64_t epoch);
-
 #endif

@@ -212,6 +212,17 @@ DIFFULM_API diffulm_status diffulm_schedule_loss(const diffulm_schedule *schedul
                                                  struct diffulm_loss *loss,
                                                  float *d_logits) DIFFULM_MUST_USE;
 
+/* The order of the n items of an epoch: sorted by a 64-bit draw of (seed, epoch, item), then by number;
+ * a function of its arguments alone. order: [n]. Errors: E_ARGUMENT, E_OUT_OF_MEMORY. Any thread. Since
+ * 0.1. */
+DIFFULM_API diffulm_status diffulm_shuffle(uint64_t seed, uint32_t epoch, size_t n,
+                                           size_t *order) DIFFULM_MUST_USE;
+/* Which of n sources row `number` of a mixture comes from: inverse CDF of one draw over the weights
+ * (positive, any sum). *source is set. Errors: E_ARGUMENT. Any thread. Since 0.1. */
+DIFFULM_API diffulm_status diffulm_mixture_pick(uint64_t seed, uint32_t number, size_t n,
+                                                const double *weights,
+                                                size_t *source) DIFFULM_MUST_USE;
+
 DIFFULM_END_DECLS
 
 #endif

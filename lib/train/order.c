@@ -1,7 +1,7 @@
 /* order.c: shuffled epochs and mixtures. Both are functions of the seed and of a number, so that a
  * run can be resumed, or split over processes, at any row. */
-#include "train/order.h"
-
+#include <diffulm/schedule.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -21,8 +21,11 @@ static int by_key(const void *a, const void *b)
     return x->item < y->item ? -1 : x->item > y->item;
 }
 
-diffulm_status dulm_shuffle(uint64_t seed, uint32_t epoch, size_t n, size_t *order)
+diffulm_status diffulm_shuffle(uint64_t seed, uint32_t epoch, size_t n, size_t *order)
 {
+    dulm_error_clear();
+    if (!order || n > UINT32_MAX)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "shuffle: order is NULL, or more than 2^32 items");
     struct keyed *items = dulm_alloc(n, sizeof *items);
     if (!items)
         return dulm_fail_memory();
@@ -38,12 +41,20 @@ diffulm_status dulm_shuffle(uint64_t seed, uint32_t epoch, size_t n, size_t *ord
     return DIFFULM_OK;
 }
 
-size_t dulm_mixture_pick(uint64_t seed, uint32_t number, size_t n, const double *weights)
+diffulm_status diffulm_mixture_pick(uint64_t seed, uint32_t number, size_t n, const double *weights,
+                                    size_t *source)
 {
+    dulm_error_clear();
+    if (n == 0 || !weights || !source)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "mixture: no sources, or an argument is NULL");
     const double u = dulm_uniform(dulm_draw(seed, DULM_STREAM_MIXTURE, 0, 0, number, 0));
     double total = 0, sum = 0;
-    for (size_t v = 0; v < n; v++)
+    for (size_t v = 0; v < n; v++) {
+        if (!(weights[v] > 0) || !isfinite(weights[v]))
+            return dulm_fail(DIFFULM_E_ARGUMENT, "mixture: weight %zu is %g, expected above 0", v,
+                             weights[v]);
         total += weights[v];
+    }
     /* Sums in the same order: the last one is `total`, and u < 1, so that some v always passes. */
     size_t v = 0;
     for (; v + 1 < n; v++) {
@@ -51,5 +62,6 @@ size_t dulm_mixture_pick(uint64_t seed, uint32_t number, size_t n, const double 
         if (sum > u * total)
             break;
     }
-    return v;
+    *source = v;
+    return DIFFULM_OK;
 }

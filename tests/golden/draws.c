@@ -1,5 +1,6 @@
 /* draws.c: the generator and what is made of its words (diffusion/philox.json). Words, uniforms and
  * choices are exact. */
+#include <diffulm/schedule.h>
 #include <diffulm/error.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,7 +10,6 @@
 #include "base/rng.h"
 #include "diffusion/policy.h"
 #include "tensors.h"
-#include "train/order.h"
 #include "values.h"
 
 #define AREA "draws"
@@ -131,7 +131,7 @@ static void shuffle(const json_t *item, size_t at)
     size_t *order = calloc(n + 1, sizeof *order);
     int32_t *have = calloc(n + 1, sizeof *have);
     if (!order || !have ||
-        dulm_shuffle(golden_seed(item), (uint32_t)golden_number(item, "epoch"), n, order) < 0)
+        diffulm_shuffle(golden_seed(item), (uint32_t)golden_number(item, "epoch"), n, order) < 0)
         abort();
     for (size_t i = 0; i < n; i++)
         have[i] = (int32_t)order[i];
@@ -146,7 +146,12 @@ static void mixture(const json_t *item, size_t at)
     double *weights = golden_doubles(item, "weights", &n);
     int32_t *have = golden_ints(item, "picks", &picks);
     for (size_t i = 0; i < picks; i++)
-        have[i] = (int32_t)dulm_mixture_pick(golden_seed(item), (uint32_t)i, n, weights);
+    {
+        size_t source;
+        if (diffulm_mixture_pick(golden_seed(item), (uint32_t)i, n, weights, &source) < 0)
+            abort();
+        have[i] = (int32_t)source;
+    }
     check(picks > 0 && golden_same_ints(item, "picks", picks, have), "mixture", at);
     free(weights);
     free(have);
