@@ -218,7 +218,7 @@ DIFFULM_API diffulm_status diffulm_schedule_loss(const diffulm_schedule *schedul
 DIFFULM_API diffulm_status diffulm_shuffle(uint64_t seed, uint32_t epoch, size_t n,
                                            size_t *order) DIFFULM_MUST_USE;
 /* Which of n sources row `number` of a mixture comes from: inverse CDF of one draw over the weights
- * (positive, any sum). *source is set. Errors: E_ARGUMENT. Any thread. Since 0.1. */
+ * (not negative, any positive sum). *source is set. Errors: E_ARGUMENT. Any thread. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_mixture_pick(uint64_t seed, uint32_t number, size_t n,
                                                 const double *weights,
                                                 size_t *source) DIFFULM_MUST_USE;

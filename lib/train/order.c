@@ -50,11 +50,13 @@ diffulm_status diffulm_mixture_pick(uint64_t seed, uint32_t number, size_t n, co
     const double u = dulm_uniform(dulm_draw(seed, DULM_STREAM_MIXTURE, 0, 0, number, 0));
     double total = 0, sum = 0;
     for (size_t v = 0; v < n; v++) {
-        if (!(weights[v] > 0) || !isfinite(weights[v]))
-            return dulm_fail(DIFFULM_E_ARGUMENT, "mixture: weight %zu is %g, expected above 0", v,
+        if (!(weights[v] >= 0) || !isfinite(weights[v]))
+            return dulm_fail(DIFFULM_E_ARGUMENT, "mixture: weight %zu is %g, expected 0 or more", v,
                              weights[v]);
         total += weights[v];
     }
+    if (!(total > 0))
+        return dulm_fail(DIFFULM_E_ARGUMENT, "mixture: all weights are 0");
     /* Sums in the same order: the last one is `total`, and u < 1, so that some v always passes. */
     size_t v = 0;
     for (; v + 1 < n; v++) {

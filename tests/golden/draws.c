@@ -1,7 +1,7 @@
 /* draws.c: the generator and what is made of its words (diffusion/philox.json). Words, uniforms and
  * choices are exact. */
-#include <diffulm/schedule.h>
 #include <diffulm/error.h>
+#include <diffulm/schedule.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,8 +145,7 @@ static void mixture(const json_t *item, size_t at)
     size_t n, picks;
     double *weights = golden_doubles(item, "weights", &n);
     int32_t *have = golden_ints(item, "picks", &picks);
-    for (size_t i = 0; i < picks; i++)
-    {
+    for (size_t i = 0; i < picks; i++) {
         size_t source;
         if (diffulm_mixture_pick(golden_seed(item), (uint32_t)i, n, weights, &source) < 0)
             abort();
