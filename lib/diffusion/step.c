@@ -231,6 +231,8 @@ diffulm_status dulm_session_step(struct diffulm_session *s)
     pack(s, &rows, &wanted);
     if (rows)
         rc = score(s, rows, wanted);
+    else if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
+        rc = dulm_fail(DIFFULM_E_CANCELLED, "cancelled in a step that needs no logits");
     if (rc < 0) {
         if (rc == DIFFULM_E_CANCELLED)
             atomic_store(&s->cancel, 0);
