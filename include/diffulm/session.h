@@ -49,6 +49,7 @@ struct diffulm_row_options {
                               seed and canvas get the same draws in any batch. */
 };
 #define DIFFULM_ROW_OPTIONS_INIT {sizeof(struct diffulm_row_options), 0, 0}
+DIFFULM_API void diffulm_row_options_init(struct diffulm_row_options *options);
 
 /* Adds a canvas. tokens, roles: [length] (DIFFULM_ROLE_…), copied. *row is its index. It starts at its
  * own first step, whatever the other rows have done. Errors name the position. Since 0.1. */

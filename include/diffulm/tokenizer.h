@@ -36,6 +36,7 @@ struct diffulm_encode_options {
     int32_t no_special; /* 1: leave out bos, eos and the like */
 };
 #define DIFFULM_ENCODE_OPTIONS_INIT {sizeof(struct diffulm_encode_options), 0}
+DIFFULM_API void diffulm_encode_options_init(struct diffulm_encode_options *options);
 
 /* The caller's arrays, `capacity` entries each; any may be NULL. count is always set. */
 struct diffulm_encoding {

@@ -14,6 +14,11 @@ void diffulm_session_options_init(struct diffulm_session_options *options)
     *options = (struct diffulm_session_options)DIFFULM_SESSION_OPTIONS_INIT;
 }
 
+void diffulm_row_options_init(struct diffulm_row_options *options)
+{
+    *options = (struct diffulm_row_options)DIFFULM_ROW_OPTIONS_INIT;
+}
+
 static diffulm_status check_create(const diffulm_model *model, const diffulm_sampler *sampler,
                                    struct diffulm_session_options *o)
 {

@@ -203,6 +203,11 @@ static void assemble(const struct diffulm_tokenizer *tok, const struct dulm_enco
     }
 }
 
+void diffulm_encode_options_init(struct diffulm_encode_options *options)
+{
+    *options = (struct diffulm_encode_options)DIFFULM_ENCODE_OPTIONS_INIT;
+}
+
 diffulm_status diffulm_tokenizer_encode(const diffulm_tokenizer *tokenizer, const char *text,
                                         size_t length, const char *pair, size_t pair_length,
                                         const struct diffulm_encode_options *options,

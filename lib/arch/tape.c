@@ -166,10 +166,14 @@ static void entropy_part(void *user, size_t begin, size_t end, int worker)
     const struct entropy_job *j = user;
     for (size_t i = begin; i < end; i++) {
         const size_t t = j->chunk->first + i;
-        j->k->cross_entropy(j->v, j->chunk->logits + i * j->v, (size_t)j->targets->target[t],
-                            j->backward ? j->targets->d_ce[t] : 0,
-                            j->backward ? j->targets->d_uniform[t] : 0, &j->targets->ce[t],
-                            &j->targets->uniform_ce[t]);
+        float *logits = j->chunk->logits + i * j->v;
+        const float d_ce = j->backward ? j->targets->d_ce[t] : 0;
+        const float d_uniform = j->backward ? j->targets->d_uniform[t] : 0;
+        j->k->cross_entropy(j->v, logits, (size_t)j->targets->target[t], d_ce, d_uniform,
+                            &j->targets->ce[t], &j->targets->uniform_ce[t]);
+        /* The kernel leaves the logits of a target without weight as they are: not its gradient. */
+        if (j->backward && d_ce == 0 && d_uniform == 0)
+            memset(logits, 0, j->v * sizeof *logits);
     }
 }
 

@@ -1,7 +1,7 @@
 /* snapshot.c: the state of a session as bytes. Little-endian integers:
- *   "dulm-s01", steps_done i64, rows u64, then for each row: length u64, source_length u64,
+ *   "dulm-s02", steps_done i64, rows u64, then for each row: length u64, source_length u64,
  *   row_number u32, k u32, quota u64, forbidden u64, tokens i32[], scores f32[], noisy u8[],
- *   generated u8[], forbidden (position u64, token i32)[].
+ *   generated u8[], forbidden (position u64, token i32)[]; at last the checksum u64 of all before it.
  * Restoring checks every field before the session changes. */
 #include <string.h>
 
@@ -9,16 +9,29 @@
 #include "base/error.h"
 #include "diffusion/session.h"
 
-static const char magic[8] = {'d', 'u', 'l', 'm', '-', 's', '0', '1'};
+static const char magic[8] = {'d', 'u', 'l', 'm', '-', 's', '0', '2'};
+
+#define CHECKSUM_START 0xcbf29ce484222325u
+
+/* FNV-1a of 64 bits: each step is a bijection of the sum, so no change of a single byte goes unseen. */
+static uint64_t checksum(uint64_t sum, const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < size; i++)
+        sum = (sum ^ at[i]) * 0x100000001b3u;
+    return sum;
+}
 
 struct writer {
     char *at, *end;
     size_t length; /* needed so far, also past the end */
+    uint64_t sum;
 };
 
 static void put(struct writer *w, const void *bytes, size_t size)
 {
     w->length += size;
+    w->sum = checksum(w->sum, bytes, size);
     if (!w->at || size > (size_t)(w->end - w->at)) {
         w->at = NULL;
         return;
@@ -42,7 +55,7 @@ diffulm_status diffulm_session_snapshot(const diffulm_session *s, void *buffer, 
     dulm_error_clear();
     if (!s || !length || (!buffer && capacity))
         return dulm_fail(DIFFULM_E_ARGUMENT, "snapshot: session, buffer or length is NULL");
-    struct writer w = {buffer, (char *)buffer + capacity, 0};
+    struct writer w = {buffer, (char *)buffer + capacity, 0, CHECKSUM_START};
     put(&w, magic, sizeof magic);
     put_number(&w, (uint64_t)s->steps_done, 8);
     put_number(&w, s->count, 8);
@@ -63,6 +76,7 @@ diffulm_status diffulm_session_snapshot(const diffulm_session *s, void *buffer, 
             put_number(&w, (uint32_t)c->forbidden[f].token, 4);
         }
     }
+    put_number(&w, w.sum, 8);
     *length = w.length;
     return w.at ? DIFFULM_OK : DIFFULM_BUFFER_TOO_SMALL;
 }
@@ -108,8 +122,9 @@ static diffulm_status check_canvas(const struct reader *r, const struct dulm_can
             return bad(r, "a flag before this place is not 0 or 1");
     }
     for (size_t f = 0; f < c->forbidden_count; f++)
-        if (c->forbidden[f].token < 0 || c->forbidden[f].token >= vocabulary)
-            return bad(r, "a forbidden token before this place is outside the vocabulary");
+        if (c->forbidden[f].token < 0 || c->forbidden[f].token >= vocabulary ||
+            (c->forbidden[f].position >= c->length && c->forbidden[f].position != SIZE_MAX))
+            return bad(r, "a forbidden token before this place is outside vocabulary or row");
     return DIFFULM_OK;
 }
 
@@ -121,7 +136,8 @@ static diffulm_status read_canvas(struct reader *r, struct dulm_canvas *c)
         return bad(r, "ends in the middle of a row");
     const size_t left = (size_t)(r->end - r->at);
     if (length == 0 || length > left / 10 || forbidden > left / 12 || source > length ||
-        length > dulm_config_longest_row(&r->session->model->config) || k == 0 || k > INT32_MAX)
+        length > dulm_config_longest_row(&r->session->model->config) || k == 0 || k > INT32_MAX ||
+        quota > length)
         return bad(r, "a row's length, source length, step or count is out of range");
     diffulm_status rc = dulm_canvas_init(c, (size_t)length);
     if (rc < 0)
@@ -152,21 +168,36 @@ static void release_all(struct dulm_canvas *canvas, size_t count)
     dulm_free(canvas);
 }
 
+/* The magic and the checksum; the checksum's bytes are cut off. */
+static diffulm_status check_frame(struct reader *r)
+{
+    const size_t length = (size_t)(r->end - r->at);
+    if (length < sizeof magic + 8 || memcmp(r->at, magic, sizeof magic) != 0)
+        return bad(r, "not a snapshot of this version");
+    struct reader last = {r->start, r->end - 8, r->end, r->session};
+    uint64_t sum = 0;
+    if (!get_number(&last, 8, &sum) || sum != checksum(CHECKSUM_START, r->at, length - 8))
+        return bad(&last, "the checksum does not fit: the snapshot was damaged");
+    r->at += sizeof magic;
+    r->end -= 8;
+    return DIFFULM_OK;
+}
+
 diffulm_status diffulm_session_restore(diffulm_session *s, const void *buffer, size_t length)
 {
     dulm_error_clear();
     if (!s || !buffer)
         return dulm_fail(DIFFULM_E_ARGUMENT, "restore: session or buffer is NULL");
     struct reader r = {buffer, buffer, (const char *)buffer + length, s};
-    char head[8];
     uint64_t steps, rows;
-    if (!get(&r, head, 8) || memcmp(head, magic, 8) != 0)
-        return bad(&r, "not a snapshot of this version");
+    diffulm_status rc = check_frame(&r);
+    if (rc < 0)
+        return rc;
     if (!get_number(&r, 8, &steps) || !get_number(&r, 8, &rows) ||
         rows > (size_t)(r.end - r.at) / 50)
         return bad(&r, "ends too early, or has too many rows");
     struct dulm_canvas *canvas = dulm_alloc_zero((size_t)rows, sizeof *canvas);
-    diffulm_status rc = canvas ? DIFFULM_OK : dulm_fail_memory();
+    rc = canvas ? DIFFULM_OK : dulm_fail_memory();
     for (size_t i = 0; rc == DIFFULM_OK && i < rows; i++)
         rc = read_canvas(&r, &canvas[i]);
     if (rc == DIFFULM_OK && r.at != r.end)

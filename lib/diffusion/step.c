@@ -1,6 +1,7 @@
 /* step.c: one denoising step of a session, in order: which positions the policies need; the encoder over
  * the rows that need any; the head in tiles over those positions, each giving its candidate; and, when
  * nothing can fail any more, the policies' transitions. */
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -162,6 +163,21 @@ static diffulm_status reserve_head(struct diffulm_session *s, size_t wanted, siz
     return b->logits && b->scratch && b->banned ? DIFFULM_OK : dulm_fail_memory();
 }
 
+/* A candidate's score is finite unless its logits are not, or no token may stand there. */
+static diffulm_status check_candidates(const struct diffulm_session *s, size_t wanted)
+{
+    const struct dulm_step_buffers *b = &s->step;
+    for (size_t i = 0; i < wanted; i++) {
+        const size_t row = b->places[i].canvas, position = b->places[i].position;
+        if (!isfinite(b->candidates[s->canvas[row].first_candidate + position].score))
+            return dulm_fail(DIFFULM_E_NUMERIC,
+                             "row %zu, position %zu: the logits are not finite, or every token is "
+                             "forbidden",
+                             row, position);
+    }
+    return DIFFULM_OK;
+}
+
 static diffulm_status score(struct diffulm_session *s, size_t rows, size_t wanted)
 {
     struct dulm_step_buffers *b = &s->step;
@@ -186,7 +202,7 @@ static diffulm_status score(struct diffulm_session *s, size_t rows, size_t wante
         if (rc == DIFFULM_OK)
             dulm_parallel(s->model->runtime->threads, n, 1, candidate_part, &job);
     }
-    return rc;
+    return rc < 0 ? rc : check_candidates(s, wanted);
 }
 
 static void record(struct diffulm_session *s, size_t r, const int32_t *before)
@@ -231,6 +247,8 @@ diffulm_status dulm_session_step(struct diffulm_session *s)
     pack(s, &rows, &wanted);
     if (rows)
         rc = score(s, rows, wanted);
+    else if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
+        rc = dulm_fail(DIFFULM_E_CANCELLED, "cancelled in a step that needs no logits");
     if (rc < 0) {
         if (rc == DIFFULM_E_CANCELLED)
             atomic_store(&s->cancel, 0);

@@ -34,11 +34,27 @@ static void rows(bool trans_a, size_t begin, size_t end, size_t n, size_t k, con
     }
 }
 
+/* C[i][j] (+)= sum over p of A[p][i] B[j][p]: no pass of the library needs this form; it is here so that
+ * the flags mean the same on every backend. */
+static void columns(size_t begin, size_t end, size_t n, size_t k, const float *a, size_t lda,
+                    const float *b, size_t ldb, bool accumulate, float *c, size_t ldc)
+{
+    for (size_t i = begin; i < end; i++)
+        for (size_t j = 0; j < n; j++) {
+            float value = accumulate ? c[i * ldc + j] : 0;
+            for (size_t p = 0; p < k; p++)
+                value += a[p * lda + i] * b[j * ldb + p];
+            c[i * ldc + j] = value;
+        }
+}
+
 void K(gemm)(bool trans_a, bool trans_b, size_t begin, size_t end, size_t n, size_t k,
              const float *a, size_t lda, const float *b, size_t ldb, bool accumulate, float *c,
              size_t ldc)
 {
-    if (trans_b)
+    if (trans_a && trans_b)
+        columns(begin, end, n, k, a, lda, b, ldb, accumulate, c, ldc);
+    else if (trans_b)
         dots(begin, end, n, k, a, lda, b, ldb, accumulate, c, ldc);
     else
         rows(trans_a, begin, end, n, k, a, lda, b, ldb, accumulate, c, ldc);

@@ -10,7 +10,8 @@ void K(softmax)(size_t rows, size_t n, float scale, float *s)
         float *restrict x = s + r * n;
         const float top = dulm_max(n, x);
         if (!(top > -INFINITY)) {
-            memset(x, 0, n * sizeof *x);
+            for (size_t j = 0; j < n; j++)
+                x[j] = x[j] < 0 ? 0 : x[j]; /* a NaN stays one: it must reach the loss */
             continue;
         }
         for (size_t j = 0; j < n; j++)

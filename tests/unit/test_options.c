@@ -1,0 +1,279 @@
+/* test_options.c: the two ways of filling an options struct agree, and structs of another size are
+ * refused. */
+#include <stdbool.h>
+#include <string.h>
+
+#include "tiny.h"
+
+static const struct diffulm_runtime_options runtime_options = DIFFULM_RUNTIME_OPTIONS_INIT;
+static const struct diffulm_model_options model_options = DIFFULM_MODEL_OPTIONS_INIT;
+static const struct diffulm_sampler_options sampler_options = DIFFULM_SAMPLER_OPTIONS_INIT;
+static const struct diffulm_session_options session_options = DIFFULM_SESSION_OPTIONS_INIT;
+static const struct diffulm_row_options row_options = DIFFULM_ROW_OPTIONS_INIT;
+static const struct diffulm_encode_options encode_options = DIFFULM_ENCODE_OPTIONS_INIT;
+static const struct diffulm_text_options text_options = DIFFULM_TEXT_OPTIONS_INIT;
+static const struct diffulm_trainer_options trainer_options = DIFFULM_TRAINER_OPTIONS_INIT;
+
+/* Fields that `size` bytes of a struct hold before an 8-byte border: the rest is padding. */
+#define AFTER(type, field) (offsetof(struct type, field) + 4)
+
+/* Fills *options by its function over bytes of 0x00 and of 0xff. Outside the padding (four bytes from each
+ * of `gaps`, 0: no more) both must equal the static initialiser, which holds its own size. */
+#define CHECK(type, object, ...)                                                                   \
+    do {                                                                                           \
+        const size_t gaps[] = {__VA_ARGS__, 0};                                                    \
+        struct type filled;                                                                        \
+        for (int fill = 0; fill < 256; fill += 255) {                                              \
+            memset(&filled, fill, sizeof filled);                                                  \
+            type##_init(&filled);                                                                  \
+            assert_equal_outside(&filled, &object, sizeof filled, gaps);                           \
+        }                                                                                          \
+        assert_int_equal(object.struct_size, sizeof filled);                                       \
+    } while (0)
+
+static void assert_equal_outside(const void *filled, const void *object, size_t size,
+                                 const size_t *gaps)
+{
+    const unsigned char *a = filled, *b = object;
+    for (size_t i = 0; i < size; i++) {
+        bool padding = false;
+        for (const size_t *g = gaps; *g; g++)
+            padding |= i >= *g && i < *g + 4;
+        if (!padding && a[i] != b[i])
+            fail_msg("byte %zu of %zu is %d by the function and %d by the initialiser", i, size, a[i],
+                     b[i]);
+    }
+}
+
+static void initialisers_equal_functions_byte_for_byte(void **state)
+{
+    (void)state;
+    CHECK(diffulm_runtime_options, runtime_options, AFTER(diffulm_runtime_options, isa));
+    CHECK(diffulm_model_options, model_options, AFTER(diffulm_model_options, head));
+    CHECK(diffulm_sampler_options, sampler_options, AFTER(diffulm_sampler_options, order));
+    CHECK(diffulm_session_options, session_options, AFTER(diffulm_session_options, newline_id));
+    CHECK(diffulm_row_options, row_options, 0);
+    CHECK(diffulm_encode_options, encode_options, AFTER(diffulm_encode_options, no_special));
+    CHECK(diffulm_text_options, text_options, AFTER(diffulm_text_options, infill));
+    CHECK(diffulm_trainer_options, trainer_options, AFTER(diffulm_trainer_options, lr_schedule),
+          AFTER(diffulm_trainer_options, corruption), AFTER(diffulm_trainer_options, dropout),
+          AFTER(diffulm_trainer_options, lora_rank));
+}
+
+/* A struct of a later version is larger, of an earlier one smaller; 0: never initialised. */
+static const size_t differences[] = {8, (size_t)-8, 0};
+enum { DIFFERENCES = 3 };
+
+/* Sets the size that attempt `i` claims for a struct of `size` bytes. */
+static size_t claimed(size_t size, int i)
+{
+    return differences[i] ? size + differences[i] : 0;
+}
+
+static void runtime_model_and_sampler_refuse_other_sizes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < DIFFERENCES; i++) {
+        struct diffulm_runtime_options r = runtime_options;
+        struct diffulm_model_options m = model_options;
+        struct diffulm_sampler_options s = sampler_options;
+        diffulm_runtime *runtime = NULL;
+        diffulm_model *model = NULL;
+        diffulm_sampler *sampler = NULL;
+        r.struct_size = claimed(sizeof r, i);
+        assert_int_equal(diffulm_runtime_create(&r, &runtime), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        m.struct_size = claimed(sizeof m, i);
+        assert_int_equal(diffulm_model_create("{}", 2, &m, &model), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        assert_int_equal(diffulm_model_open("/nonexistent", &m, &model), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        s.struct_size = claimed(sizeof s, i);
+        assert_int_equal(diffulm_sampler_create("ar", &s, &sampler), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        assert_true(!runtime && !model && !sampler);
+    }
+}
+
+static void sampler_state_of_another_size_is_refused(void **state)
+{
+    (void)state;
+    diffulm_sampler *sampler = NULL;
+    int32_t tokens[1] = {3};
+    float scores[1] = {0}, logits[4] = {0, 1, 0, 0};
+    uint8_t noisy[1] = {1}, generated[1] = {1}, wanted[1];
+    assert_int_equal(diffulm_sampler_create("ar", NULL, &sampler), DIFFULM_OK);
+    for (int i = 0; i < DIFFERENCES; i++) {
+        struct diffulm_sampler_state s = {claimed(sizeof s, i), 1, tokens, scores, noisy, generated,
+                                          0, 3, 0, 0};
+        assert_int_equal(diffulm_sampler_needs(sampler, &s, 1, wanted), DIFFULM_E_ARGUMENT);
+        assert_int_equal(diffulm_sampler_transition(sampler, &s, 1, logits, 4), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        assert_int_equal(tokens[0], 3);
+    }
+    diffulm_sampler_unref(sampler);
+}
+
+static void session_refuses_other_sizes(void **state)
+{
+    (void)state;
+    diffulm_model *model = tiny_model_on("bert", DIFFULM_BACKEND_REFERENCE, 1, 1);
+    diffulm_sampler *sampler = NULL;
+    diffulm_session *session = NULL, *none = NULL;
+    assert_int_equal(diffulm_sampler_create("ar", NULL, &sampler), DIFFULM_OK);
+    assert_int_equal(diffulm_session_create(model, sampler, NULL, &session), DIFFULM_OK);
+    for (int i = 0; i < DIFFERENCES; i++) {
+        struct diffulm_session_options o = session_options;
+        struct diffulm_row_options r = row_options;
+        struct diffulm_step_report report = {.struct_size = claimed(sizeof report, i)};
+        const int32_t tokens[1] = {3};
+        const uint8_t roles[1] = {DIFFULM_ROLE_MASKED};
+        size_t row;
+        o.struct_size = claimed(sizeof o, i);
+        assert_int_equal(diffulm_session_create(model, sampler, &o, &none), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        r.struct_size = claimed(sizeof r, i);
+        assert_int_equal(diffulm_session_add(session, tokens, 1, roles, &r, &row),
+                         DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        assert_int_equal(diffulm_session_step(session, &report), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+    }
+    assert_null(none);
+    assert_int_equal(diffulm_session_rows(session), 0);
+    diffulm_session_destroy(session);
+    diffulm_sampler_unref(sampler);
+    diffulm_model_unref(model);
+}
+
+static void model_calls_refuse_other_sizes(void **state)
+{
+    (void)state;
+    diffulm_model *model = tiny_model_on("bert", DIFFULM_BACKEND_REFERENCE, 1, 1);
+    const size_t offsets[2] = {0, 1};
+    const int32_t tokens[1] = {3};
+    float out[TINY_VOCABULARY];
+    for (int i = 0; i < DIFFERENCES; i++) {
+        struct diffulm_model_info info = {.struct_size = claimed(sizeof info, i)};
+        const struct diffulm_batch batch = {
+            .struct_size = claimed(sizeof batch, i), .rows = 1, .offsets = offsets, .tokens = tokens};
+        assert_int_equal(diffulm_model_get_info(model, &info), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        assert_int_equal(diffulm_model_logits(model, &batch, NULL, 1, out), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        assert_int_equal(diffulm_model_hidden(model, &batch, out), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+    }
+    diffulm_model_unref(model);
+}
+
+/* [UNK] [MASK] a b */
+static const char tokenizer_json[] =
+    "{\"version\": \"1.0\", \"added_tokens\": [], \"normalizer\": null,"
+    " \"pre_tokenizer\": {\"type\": \"Whitespace\"}, \"post_processor\": null, \"decoder\": null,"
+    " \"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\","
+    " \"continuing_subword_prefix\": \"##\", \"max_input_chars_per_word\": 100,"
+    " \"vocab\": {\"[UNK]\": 0, \"[MASK]\": 1, \"a\": 2, \"b\": 3}}}";
+
+static void tokenizer_and_text_refuse_other_sizes(void **state)
+{
+    (void)state;
+    diffulm_model *model = tiny_model_on("bert", DIFFULM_BACKEND_REFERENCE, 1, 1);
+    diffulm_tokenizer *tokenizer = NULL;
+    diffulm_sampler *sampler = NULL;
+    diffulm_session *session = NULL;
+    assert_int_equal(diffulm_tokenizer_open_memory(tokenizer_json, strlen(tokenizer_json),
+                                                   &tokenizer),
+                     DIFFULM_OK);
+    assert_int_equal(diffulm_sampler_create("ar", NULL, &sampler), DIFFULM_OK);
+    assert_int_equal(diffulm_session_create(model, sampler, NULL, &session), DIFFULM_OK);
+    for (int i = 0; i < DIFFERENCES; i++) {
+        struct diffulm_encode_options o = encode_options;
+        struct diffulm_encoding good = {.struct_size = sizeof good};
+        struct diffulm_encoding bad = {.struct_size = claimed(sizeof bad, i)};
+        struct diffulm_special_ids ids = {.struct_size = claimed(sizeof ids, i)};
+        struct diffulm_text_options t = text_options;
+        size_t row;
+        o.struct_size = claimed(sizeof o, i);
+        assert_int_equal(diffulm_tokenizer_encode(tokenizer, "a", 1, NULL, 0, &o, &good),
+                         DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        assert_int_equal(diffulm_tokenizer_encode(tokenizer, "a", 1, NULL, 0, NULL, &bad),
+                         DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        assert_int_equal(diffulm_tokenizer_special_ids(tokenizer, &ids), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        t.struct_size = claimed(sizeof t, i);
+        t.length = 2;
+        assert_int_equal(diffulm_session_add_text(session, tokenizer, "a", 1, &t, &row),
+                         DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+    }
+    assert_int_equal(diffulm_session_rows(session), 0);
+    diffulm_session_destroy(session);
+    diffulm_sampler_unref(sampler);
+    diffulm_tokenizer_unref(tokenizer);
+    diffulm_model_unref(model);
+}
+
+static void check_trainer_structs(diffulm_trainer *trainer, int i)
+{
+    const size_t offsets[2] = {0, 1};
+    const int32_t tokens[1] = {3}, t[1] = {1};
+    const uint8_t one[1] = {1};
+    struct diffulm_trainer_report report = {.struct_size = claimed(sizeof report, i)};
+    struct diffulm_rows rows = {claimed(sizeof rows, i), 1, offsets, tokens, NULL};
+    const struct diffulm_corrupted_rows corrupted = {
+        claimed(sizeof corrupted, i), 1, offsets, tokens, tokens, one, one, t, NULL};
+    assert_int_equal(diffulm_trainer_accumulate(trainer, &rows, NULL), DIFFULM_E_ARGUMENT);
+    assert_message_names("struct_size");
+    assert_int_equal(diffulm_trainer_accumulate_corrupted(trainer, &corrupted, NULL),
+                     DIFFULM_E_ARGUMENT);
+    assert_message_names("struct_size");
+    rows.struct_size = sizeof rows;
+    assert_int_equal(diffulm_trainer_accumulate(trainer, &rows, &report), DIFFULM_E_ARGUMENT);
+    assert_message_names("struct_size");
+    assert_int_equal(diffulm_trainer_evaluate(trainer, &rows, 1, &report), DIFFULM_E_ARGUMENT);
+    assert_message_names("struct_size");
+    assert_int_equal(diffulm_trainer_apply(trainer, &report), DIFFULM_E_ARGUMENT);
+    assert_message_names("struct_size");
+    assert_int_equal(diffulm_trainer_apply(trainer, NULL), DIFFULM_E_STATE);
+}
+
+static void trainers_refuse_other_sizes(void **state)
+{
+    (void)state;
+    diffulm_model *model = tiny_model_on("bert", DIFFULM_BACKEND_REFERENCE, 1, 1);
+    diffulm_trainer *trainer = NULL, *none = NULL;
+    diffulm_length_head *head = NULL;
+    diffulm_length_trainer *no_length = NULL;
+    struct diffulm_trainer_options o = trainer_options;
+    o.mask_id = TINY_MASK;
+    assert_int_equal(diffulm_trainer_create(model, &o, &trainer), DIFFULM_OK);
+    assert_int_equal(diffulm_length_head_create(model, 1, &head), DIFFULM_OK);
+    for (int i = 0; i < DIFFERENCES; i++) {
+        o.struct_size = claimed(sizeof o, i);
+        assert_int_equal(diffulm_trainer_create(model, &o, &none), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        assert_int_equal(diffulm_length_trainer_create(head, &o, &no_length), DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        check_trainer_structs(trainer, i);
+    }
+    assert_true(!none && !no_length);
+    diffulm_length_head_unref(head);
+    diffulm_trainer_destroy(trainer);
+    diffulm_model_unref(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(initialisers_equal_functions_byte_for_byte),
+        cmocka_unit_test(runtime_model_and_sampler_refuse_other_sizes),
+        cmocka_unit_test(sampler_state_of_another_size_is_refused),
+        cmocka_unit_test(session_refuses_other_sizes),
+        cmocka_unit_test(model_calls_refuse_other_sizes),
+        cmocka_unit_test(tokenizer_and_text_refuse_other_sizes),
+        cmocka_unit_test(trainers_refuse_other_sizes)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,25 @@
+/* tiny.h: models, runtimes and checks that several tests share. */
+#ifndef DULM_TESTS_TINY_H
+#define DULM_TESTS_TINY_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <diffulm/diffulm.h>
+
+enum { TINY_VOCABULARY = 24, TINY_BOS = 0, TINY_PAD = 1, TINY_EOS = 2, TINY_MASK = 23 };
+enum { TINY_LONGEST = 30 };
+
+/* Two layers of 12 features and 3 heads. `family`: xlm-roberta, bert or modernbert. */
+diffulm_model *tiny_model(const char *family, diffulm_runtime *runtime, uint64_t seed);
+diffulm_runtime *tiny_runtime(int32_t backend, int32_t threads);
+/* The same model on a runtime of its own. */
+diffulm_model *tiny_model_on(const char *family, int32_t backend, int32_t threads, uint64_t seed);
+
+/* The last error message contains `text`. */
+void assert_message_names(const char *text);
+
+#endif
