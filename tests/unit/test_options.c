@@ -12,6 +12,10 @@ static const struct diffulm_session_options session_options = DIFFULM_SESSION_OP
 static const struct diffulm_row_options row_options = DIFFULM_ROW_OPTIONS_INIT;
 static const struct diffulm_encode_options encode_options = DIFFULM_ENCODE_OPTIONS_INIT;
 static const struct diffulm_text_options text_options = DIFFULM_TEXT_OPTIONS_INIT;
+static const struct diffulm_tokenizer_options tokenizer_options = DIFFULM_TOKENIZER_OPTIONS_INIT;
+static const struct diffulm_schedule_options schedule_options = DIFFULM_SCHEDULE_OPTIONS_INIT;
+static const struct diffulm_training_row_options line_options =
+    DIFFULM_TRAINING_ROW_OPTIONS_INIT;
 static const struct diffulm_trainer_options trainer_options = DIFFULM_TRAINER_OPTIONS_INIT;
 
 /* Fields that `size` bytes of a struct hold before an 8-byte border: the rest is padding. */
@@ -55,6 +59,9 @@ static void initialisers_equal_functions_byte_for_byte(void **state)
     CHECK(diffulm_row_options, row_options, 0);
     CHECK(diffulm_encode_options, encode_options, AFTER(diffulm_encode_options, no_special));
     CHECK(diffulm_text_options, text_options, AFTER(diffulm_text_options, infill));
+    CHECK(diffulm_tokenizer_options, tokenizer_options, AFTER(diffulm_tokenizer_options, mask_lstrip));
+    CHECK(diffulm_schedule_options, schedule_options, AFTER(diffulm_schedule_options, corruption));
+    CHECK(diffulm_training_row_options, line_options, 0);
     CHECK(diffulm_trainer_options, trainer_options, AFTER(diffulm_trainer_options, lr_schedule),
           AFTER(diffulm_trainer_options, corruption), AFTER(diffulm_trainer_options, dropout),
           AFTER(diffulm_trainer_options, lora_rank));
@@ -182,7 +189,7 @@ static void tokenizer_and_text_refuse_other_sizes(void **state)
     diffulm_tokenizer *tokenizer = NULL;
     diffulm_sampler *sampler = NULL;
     diffulm_session *session = NULL;
-    assert_int_equal(diffulm_tokenizer_open_memory(tokenizer_json, strlen(tokenizer_json),
+    assert_int_equal(diffulm_tokenizer_open_memory(tokenizer_json, strlen(tokenizer_json), NULL,
                                                    &tokenizer),
                      DIFFULM_OK);
     assert_int_equal(diffulm_sampler_create("ar", NULL, &sampler), DIFFULM_OK);
