@@ -1,0 +1,104 @@
+"""Our denoising and training steps beside PyTorch's, interleaved in one run.
+
+  compare.py BENCH [--geometry small|base] [--threads 2] [--outer 2] [--rounds 3]
+
+BENCH is the built bench program. Prints JSON lines of both, then a table of ratios of the minima (below 1: we are
+faster). PyTorch runs the same random-weight XLM-R through transformers, f32, eager, without padding where the rows
+are of one length and padded where they are ragged; training is AdamW fused, clip 1, 261 masked positions on average.
+"""
+import argparse
+import json
+import subprocess
+import sys
+import time
+
+GEOMETRIES = {"small": (6, 256, 4, 1024, 8000), "base": (12, 768, 12, 3072, 250002)}
+CASES = {"a": [64], "b": [64] * 8, "c": [16, 32, 48, 64, 80, 96, 112, 128], "d": [512]}
+
+
+def best_of(work, rounds):
+    times = []
+    for i in range(rounds + 1):
+        start = time.perf_counter()
+        work()
+        if i:
+            times.append(1e3 * (time.perf_counter() - start))
+    return min(times)
+
+
+def torch_round(args):
+    import torch
+    from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    layers, hidden, heads, ffn, vocabulary = GEOMETRIES[args.geometry]
+    model = XLMRobertaForMaskedLM(XLMRobertaConfig(
+        vocab_size=vocabulary, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=ffn,
+        max_position_embeddings=514, type_vocab_size=1, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)).eval()
+
+    def emit(**values):
+        print(json.dumps({"peer": "torch " + torch.__version__, "geometry": args.geometry, "threads": args.threads, **values}), flush=True)
+
+    with torch.inference_mode():
+        for case, lengths in CASES.items():
+            longest = max(lengths)
+            ids = torch.randint(5, vocabulary, (len(lengths), longest))
+            mask = None
+            if min(lengths) < longest:
+                mask = torch.tensor([[1] * n + [0] * (longest - n) for n in lengths])
+                ids[mask == 0] = 1
+            emit(bench="encode", case=case, part="encoder", ms=best_of(lambda: model.roberta(input_ids=ids, attention_mask=mask), args.rounds))
+            emit(bench="encode", case=case, part="step", ms=best_of(lambda: model(input_ids=ids, attention_mask=mask).logits, args.rounds))
+
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, betas=(0.9, 0.98), fused=True)
+    ids = torch.randint(5, vocabulary, (16, 64))
+    wanted = torch.zeros(16, 64, dtype=torch.bool)
+    wanted[:, 32:] = torch.rand(16, 32) < 0.51
+
+    def train():
+        states = model.roberta(input_ids=ids).last_hidden_state[wanted]
+        loss = torch.nn.functional.cross_entropy(model.lm_head(states), ids[wanted])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    emit(bench="train", case="train", part="step", ms=best_of(train, args.rounds))
+
+
+def lines(command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bench")
+    parser.add_argument("--geometry", default="small", choices=GEOMETRIES)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--outer", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--torch", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.torch:
+        torch_round(args)
+        return
+    common = ["--geometry", args.geometry, "--threads", str(args.threads), "--rounds", str(args.rounds)]
+    ours, theirs = {}, {}
+    for _ in range(args.outer):
+        for table, command in ((theirs, [sys.executable, __file__, args.bench, "--torch"] + common),
+                               (ours, [args.bench, "--only", "denoise"] + common), (ours, [args.bench, "--only", "train"] + common)):
+            for line in lines(command):
+                print(json.dumps(line), flush=True)
+                key = line["bench"], line.get("case", "train"), line.get("part", "step")
+                table[key] = min(table.get(key, 1e18), line["ms"])
+    print(f"{'':28}{'ours ms':>10}{'torch ms':>10}{'ratio':>8}")
+    for key, ms in ours.items():
+        peer = theirs.get(key) or theirs.get((key[0], key[1], "step"))
+        print(f"{' '.join(key):28}{ms:10.1f}{peer:10.1f}{ms / peer:8.2f}")
+
+
+main()
