@@ -40,6 +40,22 @@ diffulm_status dulm_row_buffers_reserve(struct dulm_row_buffers *b, size_t token
     return dulm_fail_memory();
 }
 
+diffulm_status dulm_rows_check(size_t rows, const size_t *offsets, const size_t *source_lengths)
+{
+    if (!offsets || offsets[0] != 0)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "rows: offsets are NULL or do not start at 0");
+    for (size_t r = 0; r < rows; r++) {
+        if (offsets[r + 1] < offsets[r])
+            return dulm_fail(DIFFULM_E_ARGUMENT, "rows: offsets fall at row %zu", r);
+        const size_t length = offsets[r + 1] - offsets[r];
+        if (source_lengths && source_lengths[r] > length)
+            return dulm_fail(DIFFULM_E_ARGUMENT,
+                             "rows: row %zu has %zu tokens but a source of %zu", r, length,
+                             source_lengths[r]);
+    }
+    return DIFFULM_OK;
+}
+
 struct draw {
     uint64_t seed;
     uint32_t step, row;
@@ -109,17 +125,15 @@ diffulm_status dulm_corrupt_batch(const struct diffulm_trainer_options *o, uint6
                                   size_t *rows)
 {
     const bool pair = o->corruption != DIFFULM_CORRUPTION_SINGLE;
-    const size_t n = clean->rows, total = clean->offsets[n];
-    diffulm_status rc = dulm_row_buffers_reserve(b, total * (pair ? 2 : 1), n * (pair ? 2 : 1));
+    const size_t n = clean->rows;
+    diffulm_status rc = dulm_rows_check(n, clean->offsets, clean->source_lengths);
+    const size_t total = rc == DIFFULM_OK ? clean->offsets[n] : 0;
+    if (rc == DIFFULM_OK)
+        rc = dulm_row_buffers_reserve(b, total * (pair ? 2 : 1), n * (pair ? 2 : 1));
     if (rc < 0)
         return rc;
     b->offsets[0] = 0;
     for (size_t r = 0; r < n; r++) {
-        const size_t length = clean->offsets[r + 1] - clean->offsets[r];
-        if (clean->source_lengths && clean->source_lengths[r] > length)
-            return dulm_fail(DIFFULM_E_ARGUMENT,
-                             "rows: row %zu has %zu tokens but a source of %zu", r, length,
-                             clean->source_lengths[r]);
         const struct draw d = timesteps_of(o, seed, step, first_row + (uint32_t)r);
         corrupt_row(o, &d, false, clean, r, r, clean->offsets[r], b);
         if (pair) {
