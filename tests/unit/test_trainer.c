@@ -14,8 +14,9 @@ enum { ROWS = 4, LENGTH = 8 };
 
 /* Row r: bos, then two tokens three times in turn, eos: a masked token follows from the others. */
 static const size_t offsets[ROWS + 1] = {0, 8, 16, 24, 32};
-static const int32_t tokens[ROWS * LENGTH] = {0, 4, 5, 4, 5,  4,  5, 2, 0, 6, 7, 6, 7,  6,  7, 2,
-                                              0, 8, 9, 8, 9,  8,  9, 2, 0, 10, 11, 10, 11, 10, 11, 2};
+static const int32_t tokens[ROWS * LENGTH] = {0, 4, 5, 4, 5, 4, 5, 2, 0, 6,  7,  6,  7,  6,  7,  2,
+                                              0, 8, 9, 8, 9, 8, 9, 2, 0, 10, 11, 10, 11, 10, 11,
+                                              2};
 static const size_t source_lengths[ROWS] = {1, 2, 1, 2};
 
 static struct diffulm_rows rows_of(size_t first, size_t count)
@@ -346,7 +347,8 @@ static void malformed_rows_are_refused_by_name(void **state)
     static const uint8_t ones[ROWS * LENGTH] = {1, 1, 1, 1, 1, 1, 1, 1};
     static const int32_t t[ROWS] = {1, 1, 1, 1}, wrong_t[ROWS] = {1, 11, 1, 1};
     struct diffulm_rows rows = rows_of(0, ROWS);
-    struct diffulm_corrupted_rows c = {sizeof c, ROWS, falling, tokens, tokens, ones, ones, t, NULL};
+    struct diffulm_corrupted_rows c = {sizeof c, ROWS, falling, tokens, tokens,
+                                       ones,     ones, t,       NULL};
     rows.offsets = falling;
     assert_int_equal(diffulm_trainer_accumulate(trainer, &rows, NULL), DIFFULM_E_ARGUMENT);
     assert_message_names("row 1");
