@@ -22,10 +22,8 @@ void diffulm_row_options_init(struct diffulm_row_options *options)
 static diffulm_status check_create(const diffulm_model *model, const diffulm_sampler *sampler,
                                    struct diffulm_session_options *o)
 {
-    if (!model || !sampler || o->struct_size != sizeof *o)
-        return dulm_fail(DIFFULM_E_ARGUMENT,
-                         "session create: model or sampler is NULL, or struct_size is not %zu",
-                         sizeof *o);
+    if (!model || !sampler)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "session create: model or sampler is NULL");
     const struct dulm_config *c = &model->config;
     if (!c->has_head)
         return dulm_fail(DIFFULM_E_UNSUPPORTED,
@@ -48,6 +46,9 @@ diffulm_status diffulm_session_create(diffulm_model *model, diffulm_sampler *sam
 {
     dulm_error_clear();
     struct diffulm_session_options o = DIFFULM_SESSION_OPTIONS_INIT;
+    if (options && options->struct_size != sizeof o)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "session options: struct_size is %zu, expected %zu",
+                         options->struct_size, sizeof o);
     if (options)
         o = *options;
     diffulm_status rc = out ? check_create(model, sampler, &o)
@@ -121,11 +122,13 @@ diffulm_status diffulm_session_add(diffulm_session *s, const int32_t *tokens, si
 {
     dulm_error_clear();
     struct diffulm_row_options o = DIFFULM_ROW_OPTIONS_INIT;
+    if (options && options->struct_size != sizeof o)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "row options: struct_size is %zu, expected %zu",
+                         options->struct_size, sizeof o);
     if (options)
         o = *options;
-    if (!s || !tokens || !roles || !row || o.struct_size != sizeof o)
-        return dulm_fail(DIFFULM_E_ARGUMENT,
-                         "session add: an argument is NULL, or struct_size is not %zu", sizeof o);
+    if (!s || !tokens || !roles || !row)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "session add: an argument is NULL");
     if (o.source_length > (int64_t)length || o.row_number < 0 || o.row_number > UINT32_MAX)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "row options: source_length %lld of %zu tokens, row_number %lld",

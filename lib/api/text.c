@@ -127,13 +127,14 @@ diffulm_status diffulm_session_add_text(diffulm_session *session,
 {
     dulm_error_clear();
     struct diffulm_text_options o = DIFFULM_TEXT_OPTIONS_INIT;
+    if (options && options->struct_size != sizeof o)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "text options: struct_size is %zu, expected %zu",
+                         options->struct_size, sizeof o);
     if (options)
         o = *options;
-    if (!session || !tokenizer || !text || !row || o.struct_size != sizeof o || o.length < 0)
+    if (!session || !tokenizer || !text || !row || o.length < 0)
         return dulm_fail(DIFFULM_E_ARGUMENT,
-                         "add text: an argument is NULL, length is negative, or struct_size is "
-                         "not %zu",
-                         sizeof o);
+                         "add text: an argument is NULL, or length is negative");
     struct diffulm_special_ids ids = {.struct_size = sizeof ids};
     struct row r = {0};
     diffulm_status rc = diffulm_tokenizer_special_ids(tokenizer, &ids);

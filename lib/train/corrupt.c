@@ -39,6 +39,22 @@ diffulm_status dulm_row_buffers_reserve(struct dulm_row_buffers *b, size_t token
     return dulm_fail_memory();
 }
 
+diffulm_status dulm_rows_check(size_t rows, const size_t *offsets, const size_t *source_lengths)
+{
+    if (!offsets || offsets[0] != 0)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "rows: offsets are NULL or do not start at 0");
+    for (size_t r = 0; r < rows; r++) {
+        if (offsets[r + 1] < offsets[r])
+            return dulm_fail(DIFFULM_E_ARGUMENT, "rows: offsets fall at row %zu", r);
+        const size_t length = offsets[r + 1] - offsets[r];
+        if (source_lengths && source_lengths[r] > length)
+            return dulm_fail(DIFFULM_E_ARGUMENT,
+                             "rows: row %zu has %zu tokens but a source of %zu", r, length,
+                             source_lengths[r]);
+    }
+    return DIFFULM_OK;
+}
+
 /* Tokens of row `r` of the clean batch as row `to` of the buffers, whose masks are set. */
 static void write_row(const struct diffulm_rows *clean, size_t r, int32_t mask_id, size_t source,
                       size_t to, size_t at, struct dulm_row_buffers *b)
@@ -59,17 +75,16 @@ diffulm_status dulm_corrupt_batch(const struct diffulm_trainer *t, uint64_t seed
     const struct diffulm_trainer_options *o = &t->options;
     struct dulm_row_buffers *b = t->buffers;
     const bool pair = o->corruption != DIFFULM_CORRUPTION_SINGLE;
-    const size_t n = clean->rows, total = clean->offsets[n];
-    diffulm_status rc = dulm_row_buffers_reserve(b, total * (pair ? 2 : 1), n * (pair ? 2 : 1));
+    const size_t n = clean->rows;
+    diffulm_status rc = dulm_rows_check(n, clean->offsets, clean->source_lengths);
+    const size_t total = rc == DIFFULM_OK ? clean->offsets[n] : 0;
+    if (rc == DIFFULM_OK)
+        rc = dulm_row_buffers_reserve(b, total * (pair ? 2 : 1), n * (pair ? 2 : 1));
     if (rc < 0)
         return rc;
     b->offsets[0] = 0;
     for (size_t r = 0; r < n; r++) {
         const size_t at = clean->offsets[r], length = clean->offsets[r + 1] - at;
-        if (clean->source_lengths && clean->source_lengths[r] > length)
-            return dulm_fail(DIFFULM_E_ARGUMENT,
-                             "rows: row %zu has %zu tokens but a source of %zu", r, length,
-                             clean->source_lengths[r]);
         const size_t source =
             o->mask_on_source || !clean->source_lengths ? 0 : clean->source_lengths[r];
         const uint32_t number = first_row + (uint32_t)r;

@@ -82,6 +82,9 @@ void diffulm_length_trainer_destroy(diffulm_length_trainer *t)
 /* The sources of the rows, packed. */
 static diffulm_status pack(struct diffulm_length_trainer *t, const struct diffulm_rows *rows)
 {
+    diffulm_status rc = dulm_rows_check(rows->rows, rows->offsets, rows->source_lengths);
+    if (rc < 0)
+        return rc;
     if (!dulm_grow((void **)&t->offsets, &t->row_capacity, rows->rows + 1, sizeof(size_t)) ||
         !dulm_grow((void **)&t->tokens, &t->token_capacity, rows->offsets[rows->rows] + 1,
                    sizeof(int32_t)))

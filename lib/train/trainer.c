@@ -296,6 +296,8 @@ diffulm_status diffulm_trainer_accumulate_corrupted(diffulm_trainer *t,
         return dulm_fail(DIFFULM_E_ARGUMENT, "rows: none, or struct_size is not %zu", sizeof *rows);
     diffulm_status rc = check_report(report);
     if (rc == DIFFULM_OK)
+        rc = dulm_rows_check(rows->rows, rows->offsets, rows->source_lengths);
+    if (rc == DIFFULM_OK)
         rc = dulm_row_buffers_reserve(t->buffers, rows->offsets[rows->rows], rows->rows);
     if (rc < 0)
         return rc;

@@ -64,6 +64,10 @@ diffulm_status dulm_row_buffers_reserve(struct dulm_row_buffers *buffers, size_t
                                         size_t rows) DIFFULM_MUST_USE;
 void dulm_row_buffers_release(struct dulm_row_buffers *buffers);
 
+/* Offsets start at 0 and never fall, sources fit in their rows. Errors name the row. */
+diffulm_status dulm_rows_check(size_t rows, const size_t *offsets,
+                               const size_t *source_lengths) DIFFULM_MUST_USE;
+
 /* Fills the trainer's buffers (x_t, x_0, t, maskable, masked, offsets, source_lengths, row_number)
  * from clean rows: for coupled and fixed corruption all x_hi, then all x_lo. *rows is the number
  * made. */

@@ -9,7 +9,7 @@
 
 enum { HEADS = 2, SIZE = 3, D = HEADS * SIZE, TOKENS = 13 };
 
-/* Rows of 5, 1 and 7 tokens. Source: the first two of the first row, the first three of the last. */
+/* Rows of 5, 1 and 7 tokens. Source: the first two of the first row, three of the last. */
 static const size_t offsets[] = {0, 5, 6, TOKENS};
 static const uint8_t source[TOKENS] = {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0};
 static const int32_t block[TOKENS] = {0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 2};

@@ -46,8 +46,8 @@ void gradcheck(const struct gradcheck_loss *loss, const char *what, float *x, si
     loss->of(loss->user);
     const double allowed = table[loss->kind].share * largest + table[loss->kind].rounding / h;
     if (!(worst <= allowed))
-        fail_msg("%s: entry %zu of %zu: gradient %.9g, differences %.9g (allowed %.2g: %s)", what, at,
-                 n, (double)gradient[at], found, allowed, table[loss->kind].reason);
+        fail_msg("%s: entry %zu of %zu: gradient %.9g, differences %.9g (allowed %.2g: %s)", what,
+                 at, n, (double)gradient[at], found, allowed, table[loss->kind].reason);
 }
 
 void gradcheck_fill_around(uint32_t seed, size_t n, float center, float scale, float *x)

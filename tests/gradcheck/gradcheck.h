@@ -1,5 +1,5 @@
-/* gradcheck.h: gradients against central differences. A case is a scalar loss of float tensors, usually a
- * weighted sum of an operation's outputs, added up in double. */
+/* gradcheck.h: gradients against central differences. A case is a scalar loss of float tensors,
+ * usually a weighted sum of an operation's outputs, added up in double. */
 #ifndef DULM_TESTS_GRADCHECK_H
 #define DULM_TESTS_GRADCHECK_H
 
@@ -25,7 +25,7 @@ struct gradcheck_loss {
     void *user;
 };
 
-/* Compares gradient[n] with the differences of the loss by each x[i]; fails naming the worst entry. */
+/* Compares gradient[n] with the differences of the loss by each x[i]; fails naming the worst. */
 void gradcheck(const struct gradcheck_loss *loss, const char *what, float *x, size_t n,
                const float *gradient);
 

@@ -165,8 +165,8 @@ static void avoid_zero(size_t n, float *x)
             x[i] = x[i] < 0 ? -0.125f : 0.125f;
 }
 
-static void check_activation(const struct diffulm_runtime *rt, enum dulm_activation kind, bool gated,
-                             size_t rows, size_t f)
+static void check_activation(const struct diffulm_runtime *rt, enum dulm_activation kind,
+                             bool gated, size_t rows, size_t f)
 {
     const size_t in = gated ? 2 * f : f;
     struct rowwise r = rowwise_create(rt, rows, f, in);

@@ -1,5 +1,5 @@
-/* layers.c: gradients of the pieces of a network: linear maps with adapters, dropout, embeddings, whole
- * blocks, the length head. */
+/* layers.c: gradients of the pieces of a network: linear maps with adapters, dropout, embeddings,
+ * whole blocks, the length head. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -233,7 +233,7 @@ void gradients_of_a_pre_norm_block(void **state)
 
 void gradients_of_a_gated_rotary_block_with_a_local_window(void **state)
 {
-    /* The first layer is global and has no attention norm, the second sees two tokens on each side. */
+    /* The first layer is global and has no attention norm, the second sees two tokens on a side. */
     check_block(state, "modernbert", 0, false);
     check_block(state, "modernbert", 1, false);
 }
@@ -262,7 +262,7 @@ static double length_loss(void *user)
     return gradcheck_sum(NETWORK_ROWS * l->classes, l->w, l->logits);
 }
 
-/* Its FFN is a ReLU: biases of ±8 keep every unit on one side of its kink, some open, some shut. */
+/* Its FFN is a ReLU: biases of ±8 keep every unit on one side of its kink, open or shut. */
 static void fill_length_head(const struct dulm_length_parameter *list, float *values)
 {
     for (int i = 0; i < DULM_LENGTH_SLOTS; i++) {

@@ -1,5 +1,5 @@
-/* models.c: gradients of whole models by their cross entropies: embeddings, blocks, final norm, head and
- * tied decoder together. */
+/* models.c: gradients of whole models by their cross entropies: embeddings, blocks, final norm,
+ * head and tied decoder together. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

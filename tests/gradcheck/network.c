@@ -16,7 +16,8 @@ const char *network_config(const char *family, int layers, char *buffer, size_t 
     const bool modern = strcmp(family, "modernbert") == 0;
     const int length = snprintf(
         buffer, capacity,
-        "{\"model_type\": \"%s\", \"vocab_size\": 11, \"hidden_size\": 8, \"num_hidden_layers\": %d,"
+        "{\"model_type\": \"%s\", \"vocab_size\": 11, \"hidden_size\": 8,"
+        " \"num_hidden_layers\": %d,"
         " \"num_attention_heads\": 2, \"intermediate_size\": 5, \"max_position_embeddings\": 14,"
         " \"type_vocab_size\": 1, \"pad_token_id\": %d, %s}",
         family, layers, strcmp(family, "bert") == 0 || modern ? 0 : 1,

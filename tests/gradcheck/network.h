@@ -1,4 +1,4 @@
-/* network.h: a small model with random weights, its gradients, and a pass over a small ragged batch. */
+/* network.h: a small model with random weights, its gradients, and a pass over a ragged batch. */
 #ifndef DULM_TESTS_GRADCHECK_NETWORK_H
 #define DULM_TESTS_GRADCHECK_NETWORK_H
 
@@ -27,8 +27,8 @@ void network_create(struct network *n, void **state, const char *family, int lay
 void network_destroy(struct network *n);
 /* Prepares n->pass anew; with dropout at the configuration's rates if asked. */
 void network_prepare(struct network *n, bool dropout);
-/* Checks every parameter whose gradient was written by a backward pass; `layer` -2: all, else only that
- * layer's (-1: outside the layers). */
+/* Checks every parameter whose gradient was written by a backward pass; `layer` -2: all, else only
+ * that layer's (-1: outside the layers). */
 void network_check_parameters(const struct network *n, const struct gradcheck_loss *loss,
                               const char *family, int layer);
 

@@ -1,5 +1,5 @@
-/* test_gradients.c: every backward pass against differences of its forward pass, on the reference backend
- * and, where it was built in, on oneDNN with the widest kernels of this machine. */
+/* test_gradients.c: every backward pass against differences of its forward pass, on the reference
+ * backend and, where it was built in, on oneDNN with the widest kernels of this machine. */
 #include <stdlib.h>
 
 #include "gradcheck.h"

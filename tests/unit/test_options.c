@@ -21,8 +21,8 @@ static const struct diffulm_trainer_options trainer_options = DIFFULM_TRAINER_OP
 /* Fields that `size` bytes of a struct hold before an 8-byte border: the rest is padding. */
 #define AFTER(type, field) (offsetof(struct type, field) + 4)
 
-/* Fills *options by its function over bytes of 0x00 and of 0xff. Outside the padding (four bytes from each
- * of `gaps`, 0: no more) both must equal the static initialiser, which holds its own size. */
+/* Fills *options by its function over bytes of 0x00 and of 0xff. Outside the padding (four bytes
+ * from each of `gaps`, 0: no more) both must equal the static initialiser, which holds its own size. */
 #define CHECK(type, object, ...)                                                                   \
     do {                                                                                           \
         const size_t gaps[] = {__VA_ARGS__, 0};                                                    \
@@ -44,8 +44,8 @@ static void assert_equal_outside(const void *filled, const void *object, size_t 
         for (const size_t *g = gaps; *g; g++)
             padding |= i >= *g && i < *g + 4;
         if (!padding && a[i] != b[i])
-            fail_msg("byte %zu of %zu is %d by the function and %d by the initialiser", i, size, a[i],
-                     b[i]);
+            fail_msg("byte %zu of %zu is %d by the function and %d by the initialiser", i, size,
+                     a[i], b[i]);
     }
 }
 
@@ -162,8 +162,10 @@ static void model_calls_refuse_other_sizes(void **state)
     float out[TINY_VOCABULARY];
     for (int i = 0; i < DIFFERENCES; i++) {
         struct diffulm_model_info info = {.struct_size = claimed(sizeof info, i)};
-        const struct diffulm_batch batch = {
-            .struct_size = claimed(sizeof batch, i), .rows = 1, .offsets = offsets, .tokens = tokens};
+        const struct diffulm_batch batch = {.struct_size = claimed(sizeof batch, i),
+                                            .rows = 1,
+                                            .offsets = offsets,
+                                            .tokens = tokens};
         assert_int_equal(diffulm_model_get_info(model, &info), DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
         assert_int_equal(diffulm_model_logits(model, &batch, NULL, 1, out), DIFFULM_E_ARGUMENT);
@@ -171,6 +173,32 @@ static void model_calls_refuse_other_sizes(void **state)
         assert_int_equal(diffulm_model_hidden(model, &batch, out), DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
     }
+    diffulm_model_unref(model);
+}
+
+/* No more than the size can be read of a struct that is shorter than expected. */
+static void structs_shorter_than_their_fields_are_not_read(void **state)
+{
+    (void)state;
+    diffulm_model *model = tiny_model_on("bert", DIFFULM_BACKEND_REFERENCE, 1, 1);
+    diffulm_sampler *sampler = NULL;
+    diffulm_session *session = NULL, *none = NULL;
+    const int32_t tokens[1] = {3};
+    const uint8_t roles[1] = {DIFFULM_ROLE_MASKED};
+    size_t row, *only_size = test_malloc(sizeof *only_size);
+    const void *options = only_size;
+    *only_size = sizeof *only_size;
+    assert_int_equal(diffulm_sampler_create("ar", options, &sampler), DIFFULM_E_ARGUMENT);
+    assert_int_equal(diffulm_sampler_create("ar", NULL, &sampler), DIFFULM_OK);
+    assert_int_equal(diffulm_session_create(model, sampler, options, &none), DIFFULM_E_ARGUMENT);
+    assert_message_names("struct_size is 8");
+    assert_int_equal(diffulm_session_create(model, sampler, NULL, &session), DIFFULM_OK);
+    assert_int_equal(diffulm_session_add(session, tokens, 1, roles, options, &row),
+                     DIFFULM_E_ARGUMENT);
+    assert_message_names("struct_size is 8");
+    test_free(only_size);
+    diffulm_session_destroy(session);
+    diffulm_sampler_unref(sampler);
     diffulm_model_unref(model);
 }
 
@@ -280,6 +308,7 @@ int main(void)
         cmocka_unit_test(sampler_state_of_another_size_is_refused),
         cmocka_unit_test(session_refuses_other_sizes),
         cmocka_unit_test(model_calls_refuse_other_sizes),
+        cmocka_unit_test(structs_shorter_than_their_fields_are_not_read),
         cmocka_unit_test(tokenizer_and_text_refuse_other_sizes),
         cmocka_unit_test(trainers_refuse_other_sizes)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,15 +19,16 @@ diffulm_model *tiny_model(const char *family, diffulm_runtime *runtime, uint64_t
     char config[1024];
     struct diffulm_model_options options = DIFFULM_MODEL_OPTIONS_INIT;
     diffulm_model *model = NULL;
-    /* Pads from 0 in families that count positions from there: rows of TINY_LONGEST fit in all. */
+    /* XLM-R counts positions from pad + 1: rows of TINY_LONGEST fit in every family. */
     const int length = snprintf(
         config, sizeof config,
-        "{\"model_type\": \"%s\", \"vocab_size\": %d, \"hidden_size\": 12, \"num_hidden_layers\": 2,"
+        "{\"model_type\": \"%s\", \"vocab_size\": %d, \"hidden_size\": 12,"
+        " \"num_hidden_layers\": 2,"
         " \"num_attention_heads\": 3, \"intermediate_size\": 20, \"max_position_embeddings\": %d,"
         " \"type_vocab_size\": 1, \"pad_token_id\": %d, \"bos_token_id\": %d, \"eos_token_id\": %d,"
         " \"mask_token_id\": %d, \"local_attention\": 6, \"global_attn_every_n_layers\": 2}",
-        family, TINY_VOCABULARY, TINY_LONGEST + (strcmp(family, "xlm-roberta") == 0 ? 2 : 0), TINY_PAD,
-        TINY_BOS, TINY_EOS, TINY_MASK);
+        family, TINY_VOCABULARY, TINY_LONGEST + (strcmp(family, "xlm-roberta") == 0 ? 2 : 0),
+        TINY_PAD, TINY_BOS, TINY_EOS, TINY_MASK);
     assert_in_range(length, 1, sizeof config - 1);
     options.runtime = runtime;
     options.seed = seed;
