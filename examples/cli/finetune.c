@@ -220,6 +220,8 @@ static diffulm_status run_length_stage(struct run *run, const struct recipe_stag
     }
     if (rc == DIFFULM_OK)
         rc = diffulm_length_trainer_export(trainer, &trained);
+    if (rc == DIFFULM_OK) /* the head is of use only beside its model */
+        rc = diffulm_model_save(run->bundle.model, run->recipe.output, (int32_t)run->recipe.dtype);
     if (rc == DIFFULM_OK)
         rc = diffulm_length_head_save(trained, run->recipe.output, (int32_t)run->recipe.dtype);
     diffulm_length_trainer_destroy(trainer);

@@ -184,7 +184,7 @@ static int read_stages(struct reader *r, const yaml_node_t *node, struct recipe 
 static int check(const struct recipe *recipe, const char *path)
 {
     const char *missing = !recipe->model && !recipe->architecture    ? "model or architecture"
-                          : recipe->model && recipe->architecture    ? "model or architecture, not both"
+                          : recipe->model && recipe->architecture    ? "model or architecture (one of them)"
                           : !recipe->data                            ? "data"
                           : !recipe->output                          ? "output"
                           : recipe->architecture && !recipe->tokenizer ? "tokenizer"
