@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bleu.h"
 #include "denoise.h"
@@ -183,6 +184,7 @@ static int run_all(struct evaluation *e)
         code = denoise_sampler(ME, &e->options, &so, &samplers[k]);
     }
     const double start = cli_seconds();
+    const bool tell = isatty(2);
     for (size_t first = 0; code == 0 && first < e->rows.count; first += BATCH) {
         const size_t left = e->rows.count - first, n = left < BATCH ? left : BATCH;
         size_t lengths[BATCH];
@@ -191,11 +193,11 @@ static int run_all(struct evaluation *e)
             rc = run_batch(e, samplers[k], &so, k, first, n, lengths);
         if (rc < 0)
             code = cli_fail(ME);
-        if (cli_seconds() - start > 2)
+        if (tell && cli_seconds() - start > 2)
             fprintf(stderr, "\r%zu of %zu rows", first + n, e->rows.count);
     }
-    if (cli_seconds() - start > 2)
-        fputc('\n', stderr);
+    if (tell)
+        fputs("\r\x1b[K", stderr);
     for (size_t k = 0; k < e->step_count; k++)
         diffulm_sampler_unref(samplers[k]);
     return code;

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char *copy(const char *text)
 {
@@ -80,15 +81,23 @@ int rows_read(const char *command, const char *path, const struct cli_bundle *bu
     size_t size = 0, number = 0;
     ssize_t length;
     int code = 0;
+    double shown = cli_seconds();
+    const bool tell = isatty(2);
     while (code == 0 && (length = getline(&line, &size, file)) >= 0) {
         number++;
         if (length > 0 && line[length - 1] == '\n')
             length--;
+        if (tell && cli_seconds() - shown > 1) {
+            shown = cli_seconds();
+            fprintf(stderr, "\r%s: %zu rows read", path, out->count);
+        }
         if (length > 0)
             code = read_line(command, path, number, line, (size_t)length, bundle, max_length, out);
     }
     if (code == 0 && ferror(file))
         code = cli_error(command, CLI_FAILED, "%s: %s", path, strerror(errno));
+    if (tell)
+        fputs("\r\x1b[K", stderr);
     free(line);
     fclose(file);
     if (code == 0 && out->count == 0)

@@ -1,6 +1,6 @@
 """Writes the demo model's data: generate.py FOLDER [ROWS]
 
-train.jsonl (ROWS lines, no held-out combination or wording), test.jsonl (100 lines a task, held-out
+train.jsonl (ROWS lines [800000]; 0: not written; no held-out combination or wording), test.jsonl (100 lines a task, held-out
 combinations, known wordings), wordings.jsonl (50 lines a task, held-out wordings, known combinations),
 seen.jsonl (the same with known wordings).
 The same arguments give the same bytes.
@@ -15,10 +15,12 @@ from tasks import NAMES, example
 
 def write(path, rows):
     with open(path + ".part", "w", encoding="utf-8") as f:
-        for task, source, target in rows:
+        for n, (task, source, target) in enumerate(rows):
+            if n % 50000 == 49999:
+                print(f"\r{path}: {n + 1} rows", end="", file=sys.stderr, flush=True)
             f.write(json.dumps({"task": task, "source": source, "target": target}, ensure_ascii=False) + "\n")
     os.replace(path + ".part", path)
-    print(path)
+    print(f"\r{path}" + " " * 16)
 
 
 def train(count, seed=1):
@@ -37,4 +39,6 @@ if __name__ == "__main__":
     write(os.path.join(folder, "test.jsonl"), per_task(100, "test", "train", 2))
     write(os.path.join(folder, "wordings.jsonl"), per_task(50, "train", "held", 3))
     write(os.path.join(folder, "seen.jsonl"), per_task(50, "train", "train", 4))
-    write(os.path.join(folder, "train.jsonl"), train(int(sys.argv[2]) if len(sys.argv) > 2 else 400000))
+    rows = int(sys.argv[2]) if len(sys.argv) > 2 else 800000
+    if rows:
+        write(os.path.join(folder, "train.jsonl"), train(rows))

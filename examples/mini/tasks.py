@@ -2,7 +2,8 @@
 
 A task function takes a random generator and returns (input, answer, keys). An example belongs to the test
 split when one of its keys hashes to 0, so that its combination never occurs in training. The last two
-instruction wordings of a task are held out of training as well.
+instruction wordings of a task are held out of training as well; each of their words occurs in others, since a
+model of this size can't guess what a word means that it has never met.
 """
 import random
 
@@ -112,49 +113,51 @@ def _wordings(text):
 TASKS = {
     "en-de": (6, lambda r: translate(r, english, german), _wordings(
         "Translate into German: {x}|Translate to German: {x}|Say this in German: {x}|{x} In German, please."
-        "|What is this in German? {x}|{x} Translate this into German.|Please translate to German: {x}|{x} Say this in German.")),
+        "|What is this in German? {x}|{x} Translate this into German.|Please say this in German: {x}|{x} Please translate this to German.|Please translate to German: {x}|{x} Say this in German.")),
     "de-en": (6, lambda r: translate(r, german, english), _wordings(
         "Translate into English: {x}|Translate to English: {x}|Say this in English: {x}|{x} In English, please."
-        "|What is this in English? {x}|{x} Translate this into English.|Please translate to English: {x}|{x} Say this in English.")),
+        "|What is this in English? {x}|{x} Translate this into English.|Please say this in English: {x}|{x} Please translate this to English.|Please translate to English: {x}|{x} Say this in English.")),
     "en-past": (1.5, lambda r: edit(r, "past", english), _wordings(
         "Put this into the past: {x}|Change this to the past tense: {x}|{x} Say this in the past.|In the past, please: {x}"
-        "|{x} Put this into the past tense.|Please change this to the past: {x}|Say this in the past tense: {x}")),
+        "|{x} Put this into the past tense.|Please put this into the past: {x}|{x} Please change this to the past.|Please change this to the past: {x}|Say this in the past tense: {x}")),
     "en-future": (1.5, lambda r: edit(r, "future", english), _wordings(
         "Put this into the future: {x}|Change this to the future tense: {x}|{x} Say this in the future.|In the future, please: {x}"
-        "|{x} Put this into the future tense.|Please change this to the future: {x}|Say this in the future tense: {x}")),
+        "|{x} Put this into the future tense.|Please put this into the future: {x}|{x} Please change this to the future.|Please change this to the future: {x}|Say this in the future tense: {x}")),
     "en-negate": (1.5, lambda r: edit(r, "negate", english), _wordings(
         "Make this negative: {x}|Negate this: {x}|{x} Make this negative.|Say the opposite: {x}|{x} Negate this, please."
-        "|Please make this negative: {x}|{x} Say the opposite.")),
+        "|Please negate this: {x}|{x} Please make this negative.|Please make this negative: {x}|{x} Say the opposite.")),
     "de-negate": (1.5, lambda r: edit(r, "negate", german), _wordings(
         "Verneine das: {x}|Mach das negativ: {x}|{x} Verneine das.|Sag das Gegenteil: {x}|{x} Mach das negativ, bitte."
-        "|Bitte verneine das: {x}|{x} Sag das Gegenteil.")),
+        "|Bitte mach das negativ: {x}|{x} Bitte verneine das.|Bitte verneine das: {x}|{x} Sag das Gegenteil.")),
     "en-question": (1.5, lambda r: edit(r, "question", english), _wordings(
         "Make this a question: {x}|Turn this into a question: {x}|{x} Make this a question.|Ask this: {x}|{x} As a question, please."
-        "|Please turn this into a question: {x}|{x} Ask this.")),
+        "|Please make this a question: {x}|{x} Please turn this into a question.|Please turn this into a question: {x}|{x} Ask this.")),
     "de-question": (1.5, lambda r: edit(r, "question", german), _wordings(
         "Mach daraus eine Frage: {x}|Frag das: {x}|{x} Mach daraus eine Frage.|Als Frage, bitte: {x}|{x} Frag das, bitte."
-        "|Bitte mach daraus eine Frage: {x}|{x} Als Frage.")),
+        "|Bitte frag das: {x}|{x} Bitte mach daraus eine Frage.|Bitte mach daraus eine Frage: {x}|{x} Als Frage.")),
     "number-en": (1.3, lambda r: spell(r, english_number), _wordings(
         "Write {x} in English words.|Spell out {x} in English.|{x} in English words, please.|What is {x} in English words?"
-        "|Say {x} in English.|Please write {x} in English words.|{x} spelled out in English, please.")),
+        "|Say {x} in English.|Please spell out {x} in English.|{x} Please write this in English words."
+        "|Please write {x} in English words.|In English words, please: {x}")),
     "number-de": (1.3, lambda r: spell(r, german_number), _wordings(
         "Write {x} in German words.|Spell out {x} in German.|{x} in German words, please.|What is {x} in German words?"
-        "|Say {x} in German.|Please write {x} in German words.|{x} spelled out in German, please.")),
+        "|Say {x} in German.|Please spell out {x} in German.|{x} Please write this in German words."
+        "|Please write {x} in German words.|In German words, please: {x}")),
     "en-number": (1, lambda r: unspell(r, english_number), _wordings(
         "Write {x} as a number.|Write {x} in digits.|What number is {x}?|{x} as a number, please.|Digits for {x}:"
-        "|Please write {x} in digits.|{x} in digits, please.")),
+        "|Please write {x} as a number.|{x} Please write this in digits.|Please write {x} in digits.|{x} in digits, please.")),
     "de-number": (1, lambda r: unspell(r, german_number), _wordings(
         "Schreib {x} als Zahl.|Schreib {x} in Ziffern.|Welche Zahl ist {x}?|{x} als Zahl, bitte.|Ziffern für {x}:"
-        "|Bitte schreib {x} in Ziffern.|{x} in Ziffern, bitte.")),
+        "|Bitte schreib {x} als Zahl.|{x} Bitte schreib das in Ziffern.|Bitte schreib {x} in Ziffern.|{x} in Ziffern, bitte.")),
     "date-iso": (1, lambda r: date(r, "iso"), _wordings(
         "Write the date {x} in ISO format.|Change the date {x} to ISO format.|{x} in ISO format, please.|ISO date: {x}"
-        "|Put {x} into ISO format.|Please change {x} to ISO format.|{x} as an ISO date, please.")),
+        "|Put {x} into ISO format.|Please put {x} into ISO format.|{x} Please write this as an ISO date.|Please change {x} to ISO format.|{x} as an ISO date, please.")),
     "date-en": (1, lambda r: date(r, "en"), _wordings(
         "Write the date {x} in English.|Change the date {x} to English.|The date {x} in English, please.|English date: {x}"
-        "|Put the date {x} into English.|Please write the date {x} in English.|{x} as an English date, please.")),
+        "|Put the date {x} into English.|Please put the date {x} into English.|{x} Please write this as an English date.|Please write the date {x} in English.|{x} as an English date, please.")),
     "date-de": (1, lambda r: date(r, "de"), _wordings(
         "Write the date {x} in German.|Change the date {x} to German.|The date {x} in German, please.|German date: {x}"
-        "|Put the date {x} into German.|Please write the date {x} in German.|{x} as a German date, please.")),
+        "|Put the date {x} into German.|Please put the date {x} into German.|{x} Please write this as a German date.|Please write the date {x} in German.|{x} as a German date, please.")),
 }
 NAMES = list(TASKS)
 WEIGHTS = [TASKS[name][0] for name in NAMES]
