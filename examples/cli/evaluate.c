@@ -13,6 +13,7 @@
 #define MAX_STEPS 16
 #define MAX_TASKS 64
 #define BATCH 64
+#define MAX_BEAM 16
 
 struct scores {
     char *name;
@@ -29,6 +30,7 @@ struct evaluation {
     FILE *out;
     int64_t steps[MAX_STEPS];
     size_t step_count;
+    int64_t beam; /* predicted lengths tried for each row */
     bool oracle, infill;
     struct scores tasks[MAX_TASKS];
     size_t task_count;
@@ -61,19 +63,25 @@ static struct scores *task_of(struct evaluation *e, const char *name)
     return s;
 }
 
-/* How many masks to put after the source of rows [first, first + n). */
-static diffulm_status lengths_of(struct evaluation *e, size_t first, size_t n, size_t *lengths)
+/* The numbers of masks to try after the sources of rows [first, first + n). */
+struct lengths {
+    size_t length[BATCH][MAX_BEAM], count[BATCH];
+};
+
+static diffulm_status lengths_of(struct evaluation *e, size_t first, size_t n, struct lengths *out)
 {
     const struct rows *rows = &e->rows;
     const size_t eos = e->bundle.ids.eos >= 0;
-    for (size_t r = 0; r < n; r++)
-        lengths[r] = rows->offsets[first + r + 1] - rows->offsets[first + r] -
-                     rows->source_lengths[first + r] - eos;
+    for (size_t r = 0; r < n; r++) {
+        out->count[r] = 1;
+        out->length[r][0] = rows->offsets[first + r + 1] - rows->offsets[first + r] -
+                            rows->source_lengths[first + r] - eos;
+    }
     if (e->oracle || e->infill)
         return DIFFULM_OK;
     const size_t classes = diffulm_length_head_classes(e->head);
     float *logits = cli_alloc(n * classes, sizeof *logits);
-    size_t offsets[BATCH + 1] = {0}, count;
+    size_t offsets[BATCH + 1] = {0};
     struct cli_tokens sources = {0};
     for (size_t r = 0; r < n; r++) {
         for (size_t i = 0; i < rows->source_lengths[first + r]; i++)
@@ -82,8 +90,9 @@ static diffulm_status lengths_of(struct evaluation *e, size_t first, size_t n, s
     }
     diffulm_status rc = diffulm_length_head_logits(e->head, n, offsets, sources.ids, logits);
     for (size_t r = 0; rc == DIFFULM_OK && r < n; r++)
-        rc = diffulm_length_candidates(logits + r * classes, classes, 1, classes,
-                                       offsets[r + 1] - offsets[r], 0, &lengths[r], &count);
+        rc = diffulm_length_candidates(logits + r * classes, classes, (size_t)e->beam, classes,
+                                       offsets[r + 1] - offsets[r], 1, out->length[r],
+                                       &out->count[r]);
     free(logits);
     free(sources.ids);
     return rc;
@@ -142,32 +151,66 @@ static void score_row(struct evaluation *e, size_t row, size_t k, const struct c
     free(text);
 }
 
-static diffulm_status run_batch(struct evaluation *e, const diffulm_sampler *sampler,
-                                const struct diffulm_session_options *so, size_t k, size_t first,
-                                size_t n, const size_t *lengths)
+/* Adds every candidate of a row; the session's rows follow in that order. */
+static diffulm_status add_candidates(const struct evaluation *e, diffulm_session *session,
+                                     size_t row, size_t count, const size_t *lengths,
+                                     struct canvas *canvases)
 {
-    struct canvas canvases[BATCH];
-    diffulm_session *session = NULL;
-    size_t row, length;
-    diffulm_status rc =
-        diffulm_session_create(e->bundle.model, (diffulm_sampler *)(uintptr_t)sampler, so, &session);
-    for (size_t r = 0; r < n; r++) {
-        make_canvas(e, first + r, lengths[r], &canvases[r]);
+    diffulm_status rc = DIFFULM_OK;
+    size_t added;
+    for (size_t i = 0; i < count; i++) {
+        make_canvas(e, row, lengths[i], &canvases[i]);
         if (rc == DIFFULM_OK)
-            rc = diffulm_session_add(session, canvases[r].tokens.ids, canvases[r].tokens.count,
-                                     canvases[r].roles, NULL, &row);
+            rc = diffulm_session_add(session, canvases[i].tokens.ids, canvases[i].tokens.count,
+                                     canvases[i].roles, NULL, &added);
     }
+    return rc;
+}
+
+/* Scores the candidate with the best mean log-probability. */
+static diffulm_status keep_best(struct evaluation *e, const diffulm_session *session, size_t row,
+                                size_t k, size_t first, size_t count, const struct canvas *canvases)
+{
+    size_t best = 0, length;
+    float top = -INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        float score;
+        diffulm_status rc = diffulm_session_row_score(session, first + i, &score);
+        if (rc < 0)
+            return rc;
+        if (score > top) {
+            top = score;
+            best = i;
+        }
+    }
+    const size_t n = canvases[best].tokens.count;
+    int32_t *tokens = cli_alloc(n, sizeof *tokens);
+    diffulm_status rc = diffulm_session_tokens(session, first + best, tokens, n, &length);
+    if (rc == DIFFULM_OK)
+        score_row(e, row, k, &canvases[best], tokens);
+    free(tokens);
+    return rc;
+}
+
+static diffulm_status run_batch(struct evaluation *e, diffulm_sampler *sampler,
+                                const struct diffulm_session_options *so, size_t k, size_t first,
+                                size_t n, const struct lengths *lengths)
+{
+    struct canvas *canvases = cli_alloc(BATCH * MAX_BEAM, sizeof *canvases);
+    diffulm_session *session = NULL;
+    size_t at = 0;
+    diffulm_status rc = diffulm_session_create(e->bundle.model, sampler, so, &session);
+    for (size_t r = 0; rc == DIFFULM_OK && r < n; at += lengths->count[r++])
+        rc = add_candidates(e, session, first + r, lengths->count[r], lengths->length[r],
+                            canvases + at);
     if (rc == DIFFULM_OK)
         rc = diffulm_session_run(session);
-    for (size_t r = 0; r < n; r++) {
-        int32_t *tokens = cli_alloc(canvases[r].tokens.count, sizeof *tokens);
-        if (rc >= 0)
-            rc = diffulm_session_tokens(session, r, tokens, canvases[r].tokens.count, &length);
-        if (rc >= 0)
-            score_row(e, first + r, k, &canvases[r], tokens);
-        free(tokens);
-        canvas_release(&canvases[r]);
-    }
+    at = 0;
+    for (size_t r = 0; rc >= 0 && r < n; at += lengths->count[r++])
+        rc = keep_best(e, session, first + r, k, at, lengths->count[r], canvases + at);
+    for (size_t i = 0; i < BATCH * MAX_BEAM; i++)
+        canvas_release(&canvases[i]);
+    free(canvases);
     diffulm_session_destroy(session);
     return rc < 0 ? rc : DIFFULM_OK;
 }
@@ -187,10 +230,10 @@ static int run_all(struct evaluation *e)
     const bool tell = isatty(2);
     for (size_t first = 0; code == 0 && first < e->rows.count; first += BATCH) {
         const size_t left = e->rows.count - first, n = left < BATCH ? left : BATCH;
-        size_t lengths[BATCH];
-        diffulm_status rc = lengths_of(e, first, n, lengths);
+        struct lengths lengths;
+        diffulm_status rc = lengths_of(e, first, n, &lengths);
         for (size_t k = 0; rc == DIFFULM_OK && k < e->step_count; k++)
-            rc = run_batch(e, samplers[k], &so, k, first, n, lengths);
+            rc = run_batch(e, samplers[k], &so, k, first, n, &lengths);
         if (rc < 0)
             code = cli_fail(ME);
         if (tell && cli_seconds() - start > 2)
@@ -270,10 +313,12 @@ int cli_evaluate(int argc, char **argv)
 {
     static const struct cli_command command = {
         ME, "MODEL DATA.jsonl", "Scores answers: exact match and BLEU of each task.", NULL};
-    struct evaluation e = {.options = DENOISE_OPTIONS_INIT};
+    struct evaluation e = {.options = DENOISE_OPTIONS_INIT, .beam = 1};
     const char *steps = "1,4,10";
     const struct cli_option options[] = {
         {"steps", "K,K,…", "denoising steps to try [1,4,10]", CLI_TEXT, &steps},
+        {"length-beam", "N", "predicted lengths to try, at most 16; the best score is kept [1]", CLI_INT,
+         &e.beam},
         {"oracle", NULL, "use the reference's length instead of the predicted one", CLI_FLAG,
          &e.oracle},
         {"infill", NULL, "mask the middle third of each answer only", CLI_FLAG, &e.infill},
@@ -290,6 +335,8 @@ int cli_evaluate(int argc, char **argv)
         return code;
     if (rest != 2)
         return cli_error(ME, CLI_USAGE, "expected MODEL and DATA.jsonl; see diffulm evaluate --help");
+    if (e.beam < 1 || e.beam > MAX_BEAM)
+        return cli_error(ME, CLI_USAGE, "--length-beam must be 1 to %d", MAX_BEAM);
     code = parse_steps(&e, steps);
     if (code == 0)
         code = evaluate(&e, argv[0], argv[1]);
