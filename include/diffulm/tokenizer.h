@@ -86,8 +86,8 @@ DIFFULM_API diffulm_status diffulm_tokenizer_special_ids(const diffulm_tokenizer
                                                          struct diffulm_special_ids *out)
     DIFFULM_MUST_USE;
 
-/* Replaces each maximal ill-formed sequence by U+FFFD, as WHATWG decoders do. *length is always set;
- * BUFFER_TOO_SMALL when capacity is less. Since 0.1. */
+/* Replaces each maximal ill-formed sequence by U+FFFD, as WHATWG decoders do: *repaired bytes, without a
+ * NUL. BUFFER_TOO_SMALL when capacity is less than that. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_utf8_repair(const char *text, size_t length, char *buffer,
                                                size_t capacity,
                                                size_t *repaired) DIFFULM_MUST_USE;

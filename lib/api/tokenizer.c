@@ -308,7 +308,13 @@ diffulm_status diffulm_utf8_repair(const char *text, size_t length, char *buffer
         length -= offset + n;
     }
     dulm_strbuf_append(&out, text ? text : "", length);
-    diffulm_status rc = out.failed ? dulm_fail_memory() : copy_text(&out, buffer, capacity, repaired);
+    diffulm_status rc = out.failed ? dulm_fail_memory() : DIFFULM_OK;
+    if (rc == DIFFULM_OK) {
+        *repaired = out.length;
+        rc = out.length <= capacity ? DIFFULM_OK : DIFFULM_BUFFER_TOO_SMALL;
+    }
+    if (rc == DIFFULM_OK && out.length)
+        memcpy(buffer, out.data, out.length);
     dulm_strbuf_release(&out);
     return rc;
 }

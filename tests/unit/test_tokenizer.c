@@ -74,12 +74,28 @@ static void decode_refuses_an_id_out_of_range(void **state)
     diffulm_tokenizer_unref(tok);
 }
 
+static void utf8_repair_needs_no_more_room_than_it_reports(void **state)
+{
+    (void)state;
+    char out[5] = "....";
+    size_t length = 0;
+    assert_int_equal(diffulm_utf8_repair("a\xff", 2, NULL, 0, &length), DIFFULM_BUFFER_TOO_SMALL);
+    assert_int_equal(length, 4);
+    assert_int_equal(diffulm_utf8_repair("a\xff", 2, out, 3, &length), DIFFULM_BUFFER_TOO_SMALL);
+    assert_string_equal(out, "....");
+    assert_int_equal(diffulm_utf8_repair("a\xff", 2, out, 4, &length), DIFFULM_OK);
+    assert_string_equal(out, "a\xef\xbf\xbd");
+    assert_int_equal(diffulm_utf8_repair("", 0, NULL, 0, &length), DIFFULM_OK);
+    assert_int_equal(length, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encodes_words_and_added_tokens_with_byte_offsets),
         cmocka_unit_test(small_buffer_reports_the_length_and_writes_nothing),
         cmocka_unit_test(invalid_utf8_is_refused_with_its_byte),
-        cmocka_unit_test(decode_refuses_an_id_out_of_range)};
+        cmocka_unit_test(decode_refuses_an_id_out_of_range),
+        cmocka_unit_test(utf8_repair_needs_no_more_room_than_it_reports)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
