@@ -76,7 +76,8 @@ DIFFULM_API diffulm_status diffulm_sampler_needs(const diffulm_sampler *sampler,
                                                  const struct diffulm_sampler_state *state,
                                                  int32_t k, uint8_t *wanted) DIFFULM_MUST_USE;
 /* One denoising step. logits: [length, vocabulary], only the rows that diffulm_sampler_needs asked for
- * are read. On failure the state is unchanged. Since 0.1. */
+ * are read. On failure the state is unchanged: E_NUMERIC names a position whose logits are NaN, infinite
+ * (-inf forbids a token) or leave none, E_ARGUMENT a position whose flags or score cannot be. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_sampler_transition(const diffulm_sampler *sampler,
                                                       struct diffulm_sampler_state *state,
                                                       int32_t k, const float *logits,

@@ -26,8 +26,18 @@ static diffulm_status view(const diffulm_sampler *sampler,
                              .scores = state->scores,
                              .noisy = state->noisy,
                              .generated = state->generated};
-    for (size_t i = 0; i < row->length; i++)
-        row->generated_count += state->generated[i] != 0;
+    for (size_t i = 0; i < row->length; i++) {
+        if (state->generated[i] > 1 || state->noisy[i] > state->generated[i] ||
+            isnan(state->scores[i]))
+            return dulm_fail(DIFFULM_E_ARGUMENT,
+                             "sampler state: position %zu: generated is %d, noisy %d, the score %g; "
+                             "expected flags 0 or 1, noisy only where generated, and no NaN",
+                             i, state->generated[i], state->noisy[i], (double)state->scores[i]);
+        row->generated_count += state->generated[i];
+    }
+    if (state->quota > state->length)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "sampler state: quota %zu in a row of %zu positions",
+                         state->quota, state->length);
     *draws = (struct dulm_draws){state->seed, (uint32_t)k, state->row_number, 0, 0, 0, 0};
     return DIFFULM_OK;
 }
@@ -66,12 +76,18 @@ diffulm_status diffulm_sampler_transition(const diffulm_sampler *sampler,
         row.candidate = candidates;
         row.quota = &state->quota;
         sampler->policy->needs(sampler, &row, &draws, k, wanted);
-        for (size_t i = 0; i < row.length; i++)
-            if (wanted[i])
-                candidates[i] = dulm_candidate_of(
-                    sampler, logits + dulm_logits_position(sampler, i) * vocabulary, vocabulary,
-                    state->mask_id, NULL, 0, &draws, i, scratch);
-        sampler->policy->step(sampler, &row, &draws, k);
+        for (size_t i = 0; rc == DIFFULM_OK && i < row.length; i++) {
+            if (!wanted[i])
+                continue;
+            candidates[i] = dulm_candidate_of(
+                sampler, logits + dulm_logits_position(sampler, i) * vocabulary, vocabulary,
+                state->mask_id, NULL, 0, &draws, i, scratch);
+            if (!isfinite(candidates[i].score))
+                rc = dulm_fail(DIFFULM_E_NUMERIC,
+                               "position %zu: its logits are not finite, or leave no token", i);
+        }
+        if (rc == DIFFULM_OK)
+            sampler->policy->step(sampler, &row, &draws, k);
     } else
         rc = dulm_fail_memory();
     dulm_free(wanted);

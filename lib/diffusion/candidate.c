@@ -202,6 +202,8 @@ struct dulm_candidate dulm_candidate_of(const struct diffulm_sampler *s, const f
         x[forbidden[i]] = -INFINITY;
     const float top = dulm_max(n, x);
     const double lse = (double)top + log(exp_sum(n, x, top));
+    if (!isfinite(lse)) /* a NaN, an infinity, or nothing left to choose: the caller refuses it */
+        return (struct dulm_candidate){.score = NAN};
     const bool drawn = s->options.sampling == DIFFULM_SAMPLING_CATEGORICAL;
     const double tau = s->options.sampling == DIFFULM_SAMPLING_ARGMAX ? 1 : s->options.temperature;
     float *q = x;

@@ -94,7 +94,7 @@ size_t dulm_count_noisy(const struct dulm_row *row);
 /* Floats of scratch that dulm_candidate_of needs. */
 size_t dulm_candidate_scratch(const struct diffulm_sampler *sampler, size_t vocabulary);
 /* The candidate of one position from its logits [vocabulary] (left untouched). The mask and `forbidden`
- * ids cannot be chosen. */
+ * ids cannot be chosen. The score is NaN when the logits are not finite or leave no token. */
 struct dulm_candidate dulm_candidate_of(const struct diffulm_sampler *sampler, const float *logits,
                                         size_t vocabulary, int32_t mask_id,
                                         const int32_t *forbidden, size_t forbidden_count,

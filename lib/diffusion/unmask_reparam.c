@@ -6,6 +6,24 @@
 
 #include "diffusion/policy.h"
 
+/* A decimal such as 0.5, whatever the host's locale; NULL when there is none. */
+static const char *decimal(const char *text, double *value)
+{
+    double digits = 0, scale = 1;
+    const char *start = text;
+    bool point = false;
+    for (; (*text >= '0' && *text <= '9') || (*text == '.' && !point); text++) {
+        if (*text == '.') {
+            point = true;
+            continue;
+        }
+        digits = 10 * digits + (*text - '0');
+        scale *= point ? 10 : 1;
+    }
+    *value = digits / scale;
+    return text > start + point ? text : NULL;
+}
+
 /* reparam-{cond|uncond}-{deterministic|stochasticX}-{linear|cosine} */
 static bool parse(const char *name, struct diffulm_sampler *s)
 {
@@ -19,9 +37,8 @@ static bool parse(const char *name, struct diffulm_sampler *s)
     if (strncmp(name, "deterministic-", 14) == 0)
         name += 14;
     else if (strncmp(name, "stochastic", 10) == 0) {
-        char *end;
-        s->lambda = strtod(name + 10, &end);
-        if (end == name + 10 || *end != '-' || !(s->lambda >= 0 && s->lambda < 1e6))
+        const char *end = decimal(name + 10, &s->lambda);
+        if (!end || *end != '-' || !(s->lambda < 1e6))
             return false;
         name = end + 1;
     } else
