@@ -3,6 +3,7 @@
  *   row_number u32, k u32, quota u64, forbidden u64, tokens i32[], scores f32[], noisy u8[],
  *   generated u8[], forbidden (position u64, token i32)[]; at last the checksum u64 of all before it.
  * Restoring checks every field before the session changes. */
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -120,6 +121,10 @@ static diffulm_status check_canvas(const struct reader *r, const struct dulm_can
             return bad(r, "a token before this place is outside the vocabulary");
         if (c->noisy[i] > 1 || c->generated[i] > 1 || c->noisy[i] > c->generated[i])
             return bad(r, "a flag before this place is not 0 or 1");
+        if (c->noisy[i] && c->tokens[i] != r->session->options.mask_id)
+            return bad(r, "a position before this place is noise without the mask token");
+        if (isnan(c->scores[i]))
+            return bad(r, "a score before this place is not a number");
     }
     for (size_t f = 0; f < c->forbidden_count; f++)
         if (c->forbidden[f].token < 0 || c->forbidden[f].token >= vocabulary ||
@@ -196,6 +201,8 @@ diffulm_status diffulm_session_restore(diffulm_session *s, const void *buffer, s
     if (!get_number(&r, 8, &steps) || !get_number(&r, 8, &rows) ||
         rows > (size_t)(r.end - r.at) / 50)
         return bad(&r, "ends too early, or has too many rows");
+    if (steps > INT64_MAX / 2) /* so that it can be counted on */
+        return bad(&r, "the number of steps is out of range");
     struct dulm_canvas *canvas = dulm_alloc_zero((size_t)rows, sizeof *canvas);
     rc = canvas ? DIFFULM_OK : dulm_fail_memory();
     for (size_t i = 0; rc == DIFFULM_OK && i < rows; i++)
