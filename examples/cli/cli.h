@@ -62,7 +62,7 @@ void cli_push(struct cli_tokens *tokens, int32_t id);
 /* Appends the tokens of a text, without special tokens. */
 diffulm_status cli_encode(const diffulm_tokenizer *tokenizer, const char *text, size_t length,
                           struct cli_tokens *tokens);
-/* [bos] prompt [newline]: what an instruction-tuned row starts with. */
+/* [bos] prompt [newline]: what an instruction-tuned row starts with. An empty prompt has no newline. */
 diffulm_status cli_encode_prompt(const struct cli_bundle *bundle, const char *text, size_t length,
                                  struct cli_tokens *tokens);
 /* Text of ids without special tokens; the caller frees it. NULL: see diffulm_error_message(). */

@@ -145,7 +145,7 @@ diffulm_status cli_encode_prompt(const struct cli_bundle *bundle, const char *te
     if (bundle->ids.bos >= 0)
         cli_push(tokens, bundle->ids.bos);
     diffulm_status rc = cli_encode(bundle->tokenizer, text, length, tokens);
-    if (rc == DIFFULM_OK && bundle->newline >= 0)
+    if (rc == DIFFULM_OK && length && bundle->newline >= 0)
         cli_push(tokens, bundle->newline);
     return rc;
 }

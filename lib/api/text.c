@@ -93,9 +93,10 @@ static diffulm_status predict(const diffulm_session *s, const struct diffulm_tex
 }
 
 static diffulm_status append_answer(const diffulm_session *s, const diffulm_tokenizer *tokenizer,
-                                    const struct diffulm_text_options *o, struct row *row)
+                                    const struct diffulm_text_options *o, bool prompt,
+                                    struct row *row)
 {
-    const int32_t newline = diffulm_tokenizer_id(tokenizer, "\n", 1);
+    const int32_t newline = prompt ? diffulm_tokenizer_id(tokenizer, "\n", 1) : -1;
     size_t length = 0;
     diffulm_status rc = newline >= 0 ? push(row, newline, DIFFULM_ROLE_GIVEN) : DIFFULM_OK;
     if (rc == DIFFULM_OK)
@@ -143,7 +144,7 @@ diffulm_status diffulm_session_add_text(diffulm_session *session,
     if (rc == DIFFULM_OK)
         rc = encode(tokenizer, text, length, &r);
     if (rc == DIFFULM_OK)
-        rc = o.infill ? mark_gaps(session, &r) : append_answer(session, tokenizer, &o, &r);
+        rc = o.infill ? mark_gaps(session, &r) : append_answer(session, tokenizer, &o, length > 0, &r);
     if (rc == DIFFULM_OK && ids.eos >= 0)
         rc = push(&r, ids.eos, DIFFULM_ROLE_GIVEN);
     struct diffulm_row_options ro = DIFFULM_ROW_OPTIONS_INIT;

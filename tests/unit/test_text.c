@@ -53,7 +53,7 @@ static void assert_row(const diffulm_session *session, size_t row, const int32_t
     assert_memory_equal(tokens, want, count * sizeof *want);
 }
 
-static void a_prompt_becomes_bos_text_newline_masks_eos(void **state)
+static void a_prompt_becomes_bos_text_newline_masks_eos_and_none_no_newline(void **state)
 {
     struct fixture *f = *state;
     struct diffulm_text_options o = DIFFULM_TEXT_OPTIONS_INIT;
@@ -62,6 +62,9 @@ static void a_prompt_becomes_bos_text_newline_masks_eos(void **state)
     assert_int_equal(diffulm_session_add_text(f->session, f->tokenizer, "one two", 7, &o, &row), 0);
     const int32_t want[] = {0, 4, 5, 6, 23, 23, 23, 2};
     assert_row(f->session, row, want, 8);
+    assert_int_equal(diffulm_session_add_text(f->session, f->tokenizer, "", 0, &o, &row), 0);
+    const int32_t plain[] = {0, 23, 23, 23, 2};
+    assert_row(f->session, row, plain, 5);
 }
 
 static void infill_takes_the_texts_own_masks(void **state)
@@ -183,7 +186,8 @@ static void a_created_model_depends_on_its_seed_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_prompt_becomes_bos_text_newline_masks_eos, open_all, close_all),
+        cmocka_unit_test_setup_teardown(a_prompt_becomes_bos_text_newline_masks_eos_and_none_no_newline,
+                                        open_all, close_all),
         cmocka_unit_test_setup_teardown(infill_takes_the_texts_own_masks, open_all, close_all),
         cmocka_unit_test_setup_teardown(a_refused_text_adds_no_row_and_says_why, open_all, close_all),
         cmocka_unit_test_setup_teardown(the_length_head_decides_where_no_length_is_given, open_all,
