@@ -26,6 +26,17 @@ static bool flag(const json_t *json, const char *key)
     return json_is_true(json_object_get(json, key));
 }
 
+/* Hugging Face numbers added tokens itself, whatever the file says: as a token of that content, else after
+ * the vocabulary and all added so far. */
+static int32_t number_of(const struct diffulm_tokenizer *tok, const char *content, size_t length)
+{
+    const int32_t known = dulm_token_find(tok, content, length);
+    int32_t next = (int32_t)tok->model.vocab.used;
+    for (size_t i = 0; known < 0 && i < tok->added_count; i++)
+        next = tok->added[i].id >= next ? tok->added[i].id + 1 : next;
+    return known >= 0 ? known : next;
+}
+
 diffulm_status dulm_added_read(struct diffulm_tokenizer *tok, const json_t *json, const char *path)
 {
     size_t i;
@@ -41,7 +52,8 @@ diffulm_status dulm_added_read(struct diffulm_tokenizer *tok, const json_t *json
                              i);
         const struct dulm_added token = {.content = (char *)(uintptr_t)json_string_value(content),
                                          .length = json_string_length(content),
-                                         .id = (int32_t)json_integer_value(id),
+                                         .id = number_of(tok, json_string_value(content),
+                                                         json_string_length(content)),
                                          .single_word = flag(item, "single_word"),
                                          .lstrip = flag(item, "lstrip"),
                                          .rstrip = flag(item, "rstrip"),
@@ -70,9 +82,20 @@ static diffulm_status normalise(const struct diffulm_tokenizer *tok, struct dulm
     return rc;
 }
 
+/* A template may name ids that no piece has; Hugging Face emits them too. */
+static void cover_template(struct diffulm_tokenizer *tok, const struct dulm_template *t)
+{
+    for (size_t i = 0; i < t->count; i++)
+        for (size_t j = 0; j < t->item[i].count; j++)
+            if ((size_t)t->item[i].ids[j] + 1 > tok->vocabulary)
+                tok->vocabulary = (size_t)t->item[i].ids[j] + 1;
+}
+
 diffulm_status dulm_added_finish(struct diffulm_tokenizer *tok)
 {
     tok->vocabulary = tok->model.vocab.size;
+    cover_template(tok, &tok->single);
+    cover_template(tok, &tok->pair);
     for (size_t i = 0; i < tok->added_count; i++) {
         struct dulm_added *a = &tok->added[i];
         diffulm_status rc = normalise(tok, a);

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "io/limits.h"
 #include "text/tokenizer.h"
 
 void dulm_template_release(struct dulm_template *t)
@@ -39,11 +40,14 @@ static diffulm_status add_special(struct dulm_template *t, const json_t *name, i
                          "%s: post_processor: the template's %.40s is not in special_tokens", path,
                          id ? id : "(no id)");
     int32_t list[64];
-    const size_t count = json_array_size(ids) < 64 ? json_array_size(ids) : 64;
+    const size_t count = json_array_size(ids);
+    if (count > 64)
+        return dulm_fail(DIFFULM_E_LIMIT, "%s: post_processor: special_tokens: %s: %zu ids, at most 64",
+                         path, id, count);
     for (size_t i = 0; i < count; i++) {
         const json_t *value = json_array_get(ids, i);
         if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-            json_integer_value(value) > INT32_MAX)
+            json_integer_value(value) >= (json_int_t)DULM_LIMIT_VOCABULARY)
             return dulm_fail(DIFFULM_E_FORMAT, "%s: post_processor: special_tokens: %s: bad id",
                              path, id);
         list[i] = (int32_t)json_integer_value(value);
@@ -84,7 +88,7 @@ static diffulm_status read_pair(const json_t *json, const char *key, const char 
 {
     const json_t *value = json_array_get(json_object_get(json, key), 1);
     if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-        json_integer_value(value) > INT32_MAX)
+        json_integer_value(value) >= (json_int_t)DULM_LIMIT_VOCABULARY)
         return dulm_fail(DIFFULM_E_FORMAT, "%s: post_processor: %s: expected [token, id]", path,
                          key);
     *id = (int32_t)json_integer_value(value);

@@ -59,6 +59,8 @@ def tokenizer():
                                      "pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": None,
                                      "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
                                      "model": wordpiece})
+    # The template's id 9 belongs to no piece.
+    write("tokenizer", "template-id", {"added_tokens": [], "post_processor": template, "decoder": meta, "model": unigram})
     split = {"type": "Split", "pattern": {"Regex": r"\p{L}+|\d"}, "behavior": "Isolated", "invert": False}
     level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
     write("tokenizer", "bpe", {"added_tokens": added, "normalizer": None, "post_processor": level, "decoder": level,
