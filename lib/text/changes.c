@@ -62,8 +62,8 @@ static int32_t compose_pair(int32_t a, int32_t b)
     if (a < 0x80 && b < 0x300)
         return -1;
     utf8proc_int32_t pair[2] = {a, b};
-    return utf8proc_normalize_utf32(pair, 2, UTF8PROC_STABLE | UTF8PROC_COMPOSE) == 1 ? pair[0]
-                                                                                      : -1;
+    const bool one = utf8proc_normalize_utf32(pair, 2, UTF8PROC_STABLE | UTF8PROC_COMPOSE) == 1;
+    return one && dulm_unicode_age(pair[0]) <= 9 ? pair[0] : -1;
 }
 
 /* Canonical composition in place (Unicode 3.11): each mark joins the last starter unless blocked. */
@@ -102,7 +102,7 @@ void dulm_changes_unicode(struct dulm_changes *changes, const char *text, size_t
         int state = 0;
         utf8proc_ssize_t count = utf8proc_decompose_char(
             c, parts, 64, UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0), &state);
-        if (count < 1 || count > 64) {
+        if (count < 1 || count > 64 || dulm_unicode_age(c) > 9) {
             parts[0] = c;
             count = 1;
         }

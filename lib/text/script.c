@@ -66,26 +66,16 @@ void dulm_scripts_free(struct dulm_scripts *s)
     dulm_free(s);
 }
 
-/* Symbols newer than Hugging Face's table (Unicode 10) have no script there. */
-static int is_new_symbol(int32_t c)
-{
-    static const int32_t ranges[][2] = {
-        {0x1F6D5, 0x1F6DF}, {0x1F6F9, 0x1F6FC}, {0x1F7E0, 0x1F7F0}, {0x1F90C, 0x1F90F},
-        {0x1F93F, 0x1F93F}, {0x1F94D, 0x1F94F}, {0x1F96C, 0x1F97F}, {0x1F998, 0x1F9BF},
-        {0x1F9C1, 0x1F9CF}, {0x1F9E7, 0x1F9FF}, {0x1FA00, 0x1FBFF}};
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-        if (c >= ranges[i][0] && c <= ranges[i][1])
-            return 1;
-    return 0;
-}
-
+/* Hugging Face's table is that of Unicode 9: newer characters have no script there. */
 int dulm_script_of(const struct dulm_scripts *s, const char *text, size_t *length)
 {
     const int32_t c = dulm_utf8_decode(text, length);
-    if (c == ' ' || is_new_symbol(c))
+    if (c == ' ' || dulm_unicode_age(c) > 9)
         return DULM_SCRIPT_ANY;
-    if (c == 0x30FC)
+    if (c == 0x30FC) /* the sound mark goes with Han and kana */
         return 1;
+    if (c == 0x589 || c == 0x61C) /* Common in Unicode 9 */
+        return 2;
     pcre2_match_data *data = pcre2_match_data_create_from_pattern(s->code, NULL);
     int group = DULM_SCRIPT_ANY;
     if (data && pcre2_match(s->code, (PCRE2_SPTR)text, *length, 0, PCRE2_NO_UTF_CHECK, data,

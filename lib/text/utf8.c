@@ -98,57 +98,12 @@ bool dulm_is_word(int32_t c)
     return (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_NL) || k == UTF8PROC_CATEGORY_PC;
 }
 
-/* Hugging Face's category tables are those of Unicode 8: newer characters have no category there. Pairs of
- * first and last. */
-static bool in_ranges(int32_t c, const int32_t (*ranges)[2], size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (c >= ranges[i][0] && c <= ranges[i][1])
-            return true;
-    return false;
-}
-
-static bool is_new_punctuation(int32_t c)
-{
-    static const int32_t ranges[][2] = {
-        {0x61D, 0x61D},     {0x9FD, 0x9FD},     {0xC77, 0xC77},     {0xC84, 0xC84},
-        {0x1B7D, 0x1B7E},   {0x2E43, 0x2E5D},   {0x10EAD, 0x10EAD}, {0x10F55, 0x10F59},
-        {0x10F86, 0x10F89}, {0x1144B, 0x1144F}, {0x1145A, 0x1145D}, {0x11660, 0x1166C},
-        {0x116B9, 0x116B9}, {0x1183B, 0x1183B}, {0x11944, 0x11946}, {0x119E2, 0x119E2},
-        {0x11A3F, 0x11A46}, {0x11A9A, 0x11AA2}, {0x11C41, 0x11C45}, {0x11C70, 0x11C71},
-        {0x11EF7, 0x11EF8}, {0x11FFF, 0x11FFF}, {0x12FF1, 0x12FF2}, {0x16E97, 0x16E9A},
-        {0x16FE2, 0x16FE2}, {0x1E95E, 0x1E95F}};
-    return in_ranges(c, ranges, sizeof ranges / sizeof *ranges);
-}
-
-static bool is_new_mark(int32_t c)
-{
-    static const int32_t ranges[][2] = {
-        {0x898, 0x89F},     {0x8CA, 0x8D2},     {0xC3C, 0xC3C},     {0x180F, 0x180F},
-        {0x1AC1, 0x1ACE},   {0x1DFA, 0x1DFA},   {0x10F82, 0x10F85}, {0x11070, 0x11070},
-        {0x11073, 0x11074}, {0x110C2, 0x110C2}, {0x1CF00, 0x1CF46}, {0x1E2AE, 0x1E2AE}};
-    return in_ranges(c, ranges, sizeof ranges / sizeof *ranges);
-}
-
-/* The normalisation tables are older still: marks since Unicode 9 do not combine. */
-static bool combines_only_since_9(int32_t c)
-{
-    static const int32_t ranges[][2] = {
-        {0x8D3, 0x8E1},     {0x9FE, 0x9FE},     {0xEBA, 0xEBA},     {0x1ABF, 0x1AC0},
-        {0x1DF6, 0x1DF9},   {0x1DFB, 0x1DFB},   {0x10EAB, 0x10EAC}, {0x10F46, 0x10F50},
-        {0x1133B, 0x1133B}, {0x11442, 0x11442}, {0x11446, 0x11446}, {0x1145E, 0x1145E},
-        {0x1193D, 0x1193E}, {0x11943, 0x11943}, {0x119E0, 0x119E0}, {0x11A34, 0x11A34},
-        {0x11A47, 0x11A47}, {0x11A99, 0x11A99}, {0x11C3F, 0x11C3F}, {0x11D42, 0x11D45},
-        {0x11D97, 0x11D97}, {0x1E000, 0x1E02A}, {0x1E130, 0x1E136}, {0x1E2EC, 0x1E2EF},
-        {0x1E944, 0x1E94A}};
-    return in_ranges(c, ranges, sizeof ranges / sizeof *ranges);
-}
-
+/* Hugging Face's categories for BERT and punctuation are those of Unicode 8, its normalisation and
+ * accents those of Unicode 9: newer characters have no category there, decompose and combine nowhere. A
+ * few old ones have changed category since. */
 int dulm_combining_class(int32_t c)
 {
-    if (c < 0x300 || combines_only_since_9(c) || is_new_mark(c))
-        return 0;
-    return utf8proc_get_property(c)->combining_class;
+    return c < 0x300 || dulm_unicode_age(c) > 9 ? 0 : utf8proc_get_property(c)->combining_class;
 }
 
 bool dulm_is_punctuation(int32_t c)
@@ -157,11 +112,20 @@ bool dulm_is_punctuation(int32_t c)
         return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||
                (c >= 123 && c <= 126);
     const utf8proc_category_t k = utf8proc_category(c);
-    return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO && !is_new_punctuation(c);
+    if (c == 0x166D || c == 0x111C9)
+        return true;
+    return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO && dulm_unicode_age(c) <= 8;
 }
 
 bool dulm_is_numeric(int32_t c)
 {
+    static const int32_t newest[][2] = {/* Unicode 16 and 17, where utf8proc may be older */
+                                        {0x10D40, 0x10D49}, {0x116D0, 0x116E3}, {0x11BF0, 0x11BF9},
+                                        {0x11DE0, 0x11DE9}, {0x16130, 0x16139}, {0x16D70, 0x16D79},
+                                        {0x16FF4, 0x16FF6}, {0x1CCF0, 0x1CCF9}, {0x1E5F1, 0x1E5FA}};
+    for (size_t i = 0; c >= newest[0][0] && i < sizeof newest / sizeof *newest; i++)
+        if (c >= newest[i][0] && c <= newest[i][1])
+            return true;
     const utf8proc_category_t k = utf8proc_category(c);
     return k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO;
 }
@@ -169,19 +133,25 @@ bool dulm_is_numeric(int32_t c)
 bool dulm_is_mark(int32_t c)
 {
     const utf8proc_category_t k = utf8proc_category(c);
-    return k >= UTF8PROC_CATEGORY_MN && k <= UTF8PROC_CATEGORY_ME && !is_new_mark(c);
+    if (c == 0x1CF2 || c == 0x1CF3 || c == 0x111C9)
+        return c != 0x111C9;
+    return k >= UTF8PROC_CATEGORY_MN && k <= UTF8PROC_CATEGORY_ME && dulm_unicode_age(c) <= 9;
 }
 
 bool dulm_is_nonspacing(int32_t c)
 {
-    return utf8proc_category(c) == UTF8PROC_CATEGORY_MN && !is_new_mark(c) &&
-           !combines_only_since_9(c);
+    if (c == 0x1734 || c == 0x1171E)
+        return true;
+    if (c == 0x1885 || c == 0x1886 || c == 0xA9BD || c == 0x111C9)
+        return false;
+    return utf8proc_category(c) == UTF8PROC_CATEGORY_MN && dulm_unicode_age(c) <= 8;
 }
 
 bool dulm_is_other(int32_t c)
 {
     const utf8proc_category_t k = utf8proc_category(c);
-    return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO;
+    return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CO ||
+           (k == UTF8PROC_CATEGORY_CF && dulm_unicode_age(c) <= 8);
 }
 
 static bool is_printable_byte(int b)
@@ -212,18 +182,24 @@ int dulm_character_byte(int32_t c)
     return -1;
 }
 
-/* Lower case as of Unicode 16, where utf8proc may be older. */
+/* Lower case as of Unicode 17, where utf8proc may be older. */
 int32_t dulm_lower(int32_t c)
 {
     if (c == 0x130)
         return 'i';
     if (c >= 0x10D50 && c <= 0x10D65)
         return c + 0x20;
+    if (c >= 0x16EA0 && c <= 0x16EB8)
+        return c + 0x1B;
     switch (c) {
     case 0xA7CB:
         return 0x264;
     case 0xA7CC:
         return 0xA7CD;
+    case 0xA7CE:
+    case 0xA7D2:
+    case 0xA7D4:
+        return c + 1;
     case 0xA7DA:
         return 0xA7DB;
     case 0xA7DC:

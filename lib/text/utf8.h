@@ -22,7 +22,9 @@ bool dulm_is_mark(int32_t c);        /* category M */
 bool dulm_is_nonspacing(int32_t c);  /* category Mn */
 bool dulm_is_other(int32_t c);       /* Cc, Cf, Co */
 
-int dulm_combining_class(int32_t c); /* canonical; 0 for marks newer than Unicode 8 */
+/* 8: in Unicode 8 or older; 9: new in Unicode 9; 10: newer than that. */
+int dulm_unicode_age(int32_t c);
+int dulm_combining_class(int32_t c); /* canonical; 0 for marks newer than Unicode 9 */
 int32_t dulm_lower(int32_t c);       /* U+0130 gives i: its dot is the caller's */
 
 /* A text cut into splits. Each byte knows the range of the input that it stands for. Failure (out of
