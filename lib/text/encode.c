@@ -10,83 +10,88 @@ void dulm_encoded_release(struct dulm_encoded *e)
     dulm_free(e->ids);
     dulm_free(e->begin);
     dulm_free(e->end);
-    dulm_free(e->cut);
     *e = (struct dulm_encoded){0};
 }
 
-static diffulm_status add(struct dulm_encoded *e, int32_t id, size_t begin, size_t end, bool cut)
+/* Byte-level tokens carry their space; trimming takes it (and other written white space) out of the
+ * offsets. The first token keeps a single one, which the pre-tokenizer put there. piece: the token's own text. */
+static void trim(const struct diffulm_tokenizer *tok, const char *text, const char *piece,
+                 size_t length, struct dulm_encoded *e)
 {
-    size_t a = e->capacity, b = e->capacity, c = e->capacity;
+    size_t *begin = &e->begin[e->count - 1], *end = &e->end[e->count - 1];
+    size_t n, leading = 0, trailing = 0;
+    bool open = true;
+    for (size_t at = 0; piece && at < length; at += n) {
+        const int32_t c = dulm_utf8_decode(piece + at, &n);
+        const bool space = c == 0x120 || dulm_is_white_space(c);
+        open = open && space;
+        leading += open;
+        trailing = space ? trailing + 1 : 0;
+    }
+    if (leading == 1 && tok->trim_prefix_space && (e->count == 1 || *begin == 0))
+        leading = 0;
+    for (; leading && *begin < *end; leading--) {
+        dulm_utf8_decode(text + *begin, &n);
+        *begin += n;
+    }
+    for (; trailing && *end > *begin; trailing--)
+        do
+            --*end;
+        while (*end > *begin && ((unsigned char)text[*end] & 0xC0) == 0x80);
+}
+
+static diffulm_status add(struct dulm_encoded *e, int32_t id, size_t begin, size_t end)
+{
+    size_t a = e->capacity, b = e->capacity;
     if (!dulm_grow((void **)&e->begin, &a, e->count + 1, sizeof *e->begin) ||
         !dulm_grow((void **)&e->end, &b, e->count + 1, sizeof *e->end) ||
-        !dulm_grow((void **)&e->cut, &c, e->count + 1, 1) ||
         !dulm_grow((void **)&e->ids, &e->capacity, e->count + 1, sizeof *e->ids))
         return dulm_fail_memory();
     e->ids[e->count] = id;
     e->begin[e->count] = begin;
-    e->cut[e->count] = cut;
     e->end[e->count++] = end;
     return DIFFULM_OK;
 }
 
-static diffulm_status add_split(const struct diffulm_tokenizer *tok, const struct dulm_doc *doc,
-                                const struct dulm_split *s, struct dulm_tokens *tokens,
-                                struct dulm_encoded *out)
+/* A token for bytes [begin, end) of the doc. */
+static diffulm_status add_token(const struct diffulm_tokenizer *tok, const char *text,
+                                const struct dulm_doc *doc, const struct dulm_split *s,
+                                size_t begin, size_t end, int32_t id, struct dulm_encoded *out)
+{
+    const size_t last = doc->to[s->end - 1];
+    diffulm_status rc = begin < end ? add(out, id, doc->from[begin], doc->to[end - 1])
+                                    : add(out, id, last, last);
+    if (rc < 0 || !tok->trims)
+        return rc;
+    /* Added tokens and what Unigram does not know are called by their text, others by their piece. */
+    const char *piece = doc->text + begin;
+    size_t length = end - begin;
+    if (s->id < 0 && (tok->model.kind != DULM_UNIGRAM || id != tok->model.unk_id))
+        piece = dulm_token_text(tok, id, &length);
+    trim(tok, text, piece, length, out);
+    return DIFFULM_OK;
+}
+
+static diffulm_status add_split(const struct diffulm_tokenizer *tok, const char *text,
+                                const struct dulm_doc *doc, const struct dulm_split *s,
+                                struct dulm_tokens *tokens, struct dulm_encoded *out)
 {
     if (s->begin == s->end)
         return DIFFULM_OK;
     if (s->id >= 0)
-        return add(out, s->id, doc->from[s->begin], doc->to[s->end - 1], true);
+        return add_token(tok, text, doc, s, s->begin, s->end, s->id, out);
     tokens->count = 0;
     diffulm_status rc =
         dulm_subword_encode(&tok->model, doc->text + s->begin, s->end - s->begin, tokens);
     for (size_t i = 0; rc == DIFFULM_OK && i < tokens->count; i++) {
         const struct dulm_token *t = &tokens->list[i];
-        const size_t begin = s->begin + t->begin, end = s->begin + t->end;
         if (t->id < 0)
             return dulm_fail(DIFFULM_E_FORMAT, "the text at byte %zu has no token, and there is no "
                                                "unknown token",
                              doc->from[s->begin]);
-        if (begin < end)
-            rc = add(out, t->id, doc->from[begin], doc->to[end - 1], false);
-        else
-            rc = add(out, t->id, doc->to[s->end - 1], doc->to[s->end - 1], false);
+        rc = add_token(tok, text, doc, s, s->begin + t->begin, s->begin + t->end, t->id, out);
     }
     return rc;
-}
-
-/* Byte-level tokens carry their space; trimming takes it (and other written white space) out of the
- * offsets. The first token keeps one when the pre-tokenizer put it there. */
-static void trim(const struct diffulm_tokenizer *tok, const char *text, struct dulm_encoded *e)
-{
-    for (size_t i = 0; i < e->count; i++) {
-        size_t length, n, leading = 0, trailing = 0, at = 0;
-        const char *piece = dulm_token_text(tok, e->ids[i], &length);
-        if (e->cut[i]) {
-            piece = text + e->begin[i];
-            length = e->end[i] - e->begin[i];
-        }
-        bool open = true;
-        while (piece && at < length) {
-            const int32_t c = dulm_utf8_decode(piece + at, &n);
-            const bool space = c == 0x120 || dulm_is_white_space(c);
-            open = open && space;
-            leading += open;
-            trailing = space ? trailing + 1 : 0;
-            at += n;
-        }
-        if (leading && tok->trim_prefix_space && (i == 0 || e->begin[i] == 0))
-            leading--;
-        for (; leading && e->begin[i] < e->end[i]; leading--) {
-            dulm_utf8_decode(text + e->begin[i], &n);
-            e->begin[i] += n;
-        }
-        for (; trailing && e->end[i] > e->begin[i]; trailing--)
-            do
-                e->end[i]--;
-            while (e->end[i] > e->begin[i] &&
-                   ((unsigned char)text[e->end[i]] & 0xC0) == 0x80);
-    }
 }
 
 diffulm_status dulm_encode_text(const struct diffulm_tokenizer *tok, const char *text, size_t length,
@@ -111,9 +116,7 @@ diffulm_status dulm_encode_text(const struct diffulm_tokenizer *tok, const char 
     if (rc == DIFFULM_OK)
         rc = dulm_pretokenize(tok->pretokenizer, &doc, &spare);
     for (size_t i = 0; rc == DIFFULM_OK && i < doc->splits; i++)
-        rc = add_split(tok, doc, &doc->split[i], &tokens, out);
-    if (rc == DIFFULM_OK && tok->trims)
-        trim(tok, text, out);
+        rc = add_split(tok, text, doc, &doc->split[i], &tokens, out);
     dulm_free(tokens.list);
     dulm_doc_release(&one);
     dulm_doc_release(&two);

@@ -301,9 +301,9 @@ diffulm_status dulm_doc_replace(const struct dulm_regex *pattern, const char *co
     while (dulm_matcher_next(matcher, pattern, in->text + begin, end - begin, &at, &from, &to,
                              &rc)) {
         dulm_doc_copy(out, in, done, begin + from);
-        const size_t last = begin + to;
-        dulm_doc_put(out, content, content_length, last > begin ? in->from[last - 1] : 0,
-                     last > begin ? in->to[last - 1] : 0);
+        const size_t last = begin + to; /* what is put at the very front stands for nothing there */
+        dulm_doc_put(out, content, content_length, in->from[last > begin ? last - 1 : begin],
+                     last > begin ? in->to[last - 1] : in->from[begin]);
         done = begin + to;
     }
     dulm_doc_copy(out, in, done, end);

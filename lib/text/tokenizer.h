@@ -82,7 +82,6 @@ diffulm_status dulm_decode(const struct diffulm_tokenizer *tok, const int32_t *i
 struct dulm_encoded {
     int32_t *ids;
     size_t *begin, *end;
-    uint8_t *cut; /* 1: an added token, cut out of the text with the space it took */
     size_t count, capacity;
 };
 diffulm_status dulm_encode_text(const struct diffulm_tokenizer *tok, const char *text, size_t length,
