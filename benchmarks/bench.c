@@ -58,7 +58,8 @@ static diffulm_status multiply(void *user)
 
 static void bench_kernels(diffulm_runtime *runtime)
 {
-    static const size_t shapes[][3] = {{512, 768, 768}, {512, 3072, 768}, {512, 768, 3072}, {32, 768, 768}};
+    static const size_t shapes[][3] = {
+        {512, 768, 768}, {512, 3072, 768}, {512, 768, 3072}, {32, 768, 768}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         struct product p = {runtime, shapes[i][0], shapes[i][1], shapes[i][2], NULL, NULL, NULL};
         p.a = calloc(p.m * p.k, sizeof(float));
@@ -66,7 +67,8 @@ static void bench_kernels(diffulm_runtime *runtime)
         p.c = calloc(p.m * p.n, sizeof(float));
         double best, median;
         measure(multiply, &p, &best, &median);
-        printf("{\"bench\": \"gemm\", \"m\": %zu, \"n\": %zu, \"k\": %zu, \"threads\": %d, \"ms\": %.4f, "
+        printf("{\"bench\": \"gemm\", \"m\": %zu, \"n\": %zu, \"k\": %zu, \"threads\": %d, \"ms\": "
+               "%.4f, "
                "\"median_ms\": %.4f, \"gflops\": %.1f}\n",
                p.m, p.n, p.k, threads, best, median,
                2e-6 * (double)p.m * (double)p.n * (double)p.k / best);
@@ -91,9 +93,13 @@ static diffulm_status encode_lines(void *user)
     for (char *line = t->bytes, *end = t->bytes + t->length; line < end;) {
         char *stop = memchr(line, '\n', (size_t)(end - line));
         const size_t n = (size_t)((stop ? stop : end) - line);
-        struct diffulm_encoding e = {.struct_size = sizeof e, .capacity = 1 << 16, .ids = ids,
-                                     .begins = begins, .ends = ends};
-        const diffulm_status rc = diffulm_tokenizer_encode(t->tokenizer, line, n, NULL, 0, NULL, &e);
+        struct diffulm_encoding e = {.struct_size = sizeof e,
+                                     .capacity = 1 << 16,
+                                     .ids = ids,
+                                     .begins = begins,
+                                     .ends = ends};
+        const diffulm_status rc =
+            diffulm_tokenizer_encode(t->tokenizer, line, n, NULL, 0, NULL, &e);
         if (rc != DIFFULM_OK)
             return rc < 0 ? rc : DIFFULM_E_LIMIT;
         t->tokens += e.count;
@@ -115,7 +121,8 @@ static void bench_tokenizer(const char *folder, const char *path)
     fclose(file);
     double best, median;
     measure(encode_lines, &t, &best, &median);
-    printf("{\"bench\": \"tokenizer\", \"folder\": \"%s\", \"bytes\": %zu, \"tokens\": %zu, \"threads\": 1, "
+    printf("{\"bench\": \"tokenizer\", \"folder\": \"%s\", \"bytes\": %zu, \"tokens\": %zu, "
+           "\"threads\": 1, "
            "\"ms\": %.3f, \"median_ms\": %.3f, \"mb_per_s\": %.2f}\n",
            folder, t.length, t.tokens, best, median, (double)t.length / best / 1e3);
     free(t.bytes);
@@ -132,8 +139,8 @@ static const char *const geometries[2][2] = {
              "\"max_position_embeddings\":514,\"type_vocab_size\":1,\"pad_token_id\":1,"
              "\"hidden_act\":\"gelu\",\"layer_norm_eps\":1e-5}"}};
 
-static const size_t lengths[4][8] = {{64}, {64, 64, 64, 64, 64, 64, 64, 64},
-                                     {16, 32, 48, 64, 80, 96, 112, 128}, {512}};
+static const size_t lengths[4][8] = {
+    {64}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 32, 48, 64, 80, 96, 112, 128}, {512}};
 static const size_t row_counts[4] = {1, 8, 8, 1};
 
 struct step {
@@ -163,8 +170,8 @@ static void fill_rows(struct step *s, const size_t *rows, size_t count, int64_t 
             s->tokens[at] = (int32_t)(5 + (at * 7919) % (size_t)(vocabulary - 5));
         s->offsets[r + 1] = at;
     }
-    s->batch = (struct diffulm_batch){.struct_size = sizeof s->batch, .rows = count,
-                                      .offsets = s->offsets, .tokens = s->tokens};
+    s->batch = (struct diffulm_batch){
+        .struct_size = sizeof s->batch, .rows = count, .offsets = s->offsets, .tokens = s->tokens};
 }
 
 static void bench_denoise(diffulm_model *model, const char *geometry)
@@ -188,9 +195,10 @@ static void bench_denoise(diffulm_model *model, const char *geometry)
             for (size_t i = 0; i < total; i += part < 2 ? 1 : part == 2 ? 2 : 4)
                 s->wanted[s->wanted_count++] = i;
             measure(one_step, s, &best, &median);
-            printf("{\"bench\": \"encode\", \"geometry\": \"%s\", \"case\": \"%c\", \"part\": \"%s\", "
-                   "\"threads\": %d, \"ms\": %.3f, \"median_ms\": %.3f}\n",
-                   geometry, names[c], parts[part], threads, best, median);
+            printf(
+                "{\"bench\": \"encode\", \"geometry\": \"%s\", \"case\": \"%c\", \"part\": \"%s\", "
+                "\"threads\": %d, \"ms\": %.3f, \"median_ms\": %.3f}\n",
+                geometry, names[c], parts[part], threads, best, median);
             fflush(stdout);
         }
         free(s->out);
@@ -224,7 +232,8 @@ static void bench_train(diffulm_model *model, const char *geometry)
     fill_rows(s, rows, 16, info.vocabulary);
     double best, median;
     measure(train_step, s, &best, &median);
-    printf("{\"bench\": \"train\", \"geometry\": \"%s\", \"rows\": 16, \"tokens\": 1024, \"threads\": %d, "
+    printf("{\"bench\": \"train\", \"geometry\": \"%s\", \"rows\": 16, \"tokens\": 1024, "
+           "\"threads\": %d, "
            "\"ms\": %.2f, \"median_ms\": %.2f}\n",
            geometry, threads, best, median);
     diffulm_trainer_destroy(s->trainer);
@@ -265,8 +274,9 @@ int main(int argc, char **argv)
     }
     const int g = strcmp(geometry, "base") == 0;
     if (argc % 2 != 1 || rounds < 1 || rounds > 100 || (!g && strcmp(geometry, "small") != 0)) {
-        fprintf(stderr, "usage: bench [--threads N] [--rounds 1-100] [--geometry small|base]\n"
-                        "  [--only kernels|tokenizer|denoise|train] [--tokenizer FOLDER --text FILE]\n");
+        fprintf(stderr,
+                "usage: bench [--threads N] [--rounds 1-100] [--geometry small|base]\n"
+                "  [--only kernels|tokenizer|denoise|train] [--tokenizer FOLDER --text FILE]\n");
         return 2;
     }
     struct diffulm_runtime_options ro = DIFFULM_RUNTIME_OPTIONS_INIT;

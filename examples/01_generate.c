@@ -31,9 +31,11 @@ int main(int argc, char **argv)
         diffulm_session_create(model, sampler, NULL, &session) < 0)
         return fail();
     options.length_head = length_head; /* how many tokens to generate */
-    if (diffulm_session_add_text(session, tokenizer, argv[2], strlen(argv[2]), &options, &row) < 0 ||
+    if (diffulm_session_add_text(session, tokenizer, argv[2], strlen(argv[2]), &options, &row) <
+            0 ||
         diffulm_session_run(session) < 0 ||
-        diffulm_session_text(session, tokenizer, row, 0, answer, sizeof answer, &length) != DIFFULM_OK)
+        diffulm_session_text(session, tokenizer, row, 0, answer, sizeof answer, &length) !=
+            DIFFULM_OK)
         return fail();
     puts(answer);
     diffulm_session_destroy(session);

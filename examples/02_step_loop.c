@@ -50,7 +50,8 @@ int main(int argc, char **argv)
         return fail();
     options.length_head = length_head;
     for (int i = 2; i < argc; i++)
-        if (diffulm_session_add_text(session, tokenizer, argv[i], strlen(argv[i]), &options, &row) < 0)
+        if (diffulm_session_add_text(session, tokenizer, argv[i], strlen(argv[i]), &options, &row) <
+            0)
             return fail();
     diffulm_status rc = DIFFULM_AGAIN;
     while (rc == DIFFULM_AGAIN) {

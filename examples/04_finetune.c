@@ -14,10 +14,11 @@ static int fail(void)
 static int append(const diffulm_tokenizer *tokenizer, const char *text, int32_t *ids, size_t *count)
 {
     struct diffulm_encode_options options = DIFFULM_ENCODE_OPTIONS_INIT;
-    struct diffulm_encoding e = {.struct_size = sizeof e, .capacity = 256 - *count,
-                                 .ids = ids + *count};
+    struct diffulm_encoding e = {
+        .struct_size = sizeof e, .capacity = 256 - *count, .ids = ids + *count};
     options.no_special = 1;
-    if (diffulm_tokenizer_encode(tokenizer, text, strlen(text), NULL, 0, &options, &e) != DIFFULM_OK)
+    if (diffulm_tokenizer_encode(tokenizer, text, strlen(text), NULL, 0, &options, &e) !=
+        DIFFULM_OK)
         return -1;
     *count += e.count;
     return 0;

@@ -33,9 +33,13 @@ int main(void)
         tokens[i] = MASK;
         noisy[i] = generated[i] = 1;
     }
-    struct diffulm_sampler_state state = {.struct_size = sizeof state, .length = LENGTH,
-                                          .tokens = tokens, .scores = scores, .noisy = noisy,
-                                          .generated = generated, .mask_id = MASK};
+    struct diffulm_sampler_state state = {.struct_size = sizeof state,
+                                          .length = LENGTH,
+                                          .tokens = tokens,
+                                          .scores = scores,
+                                          .noisy = noisy,
+                                          .generated = generated,
+                                          .mask_id = MASK};
     for (int32_t k = 1; k <= diffulm_sampler_steps(sampler); k++) {
         diffulm_status rc = diffulm_sampler_needs(sampler, &state, k, wanted);
         engine(tokens, wanted, logits);

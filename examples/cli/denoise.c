@@ -70,7 +70,8 @@ static void add_frame(struct frames *frames, const diffulm_session *session,
     size_t length;
     frames->list = cli_grow(frames->list, frames->count + 1, sizeof *frames->list);
     struct frame *f = &frames->list[frames->count++];
-    *f = (struct frame){cli_alloc(n, sizeof(int32_t)), cli_alloc(n, sizeof(float)), cli_alloc(n, 1)};
+    *f =
+        (struct frame){cli_alloc(n, sizeof(int32_t)), cli_alloc(n, sizeof(float)), cli_alloc(n, 1)};
     if (diffulm_session_tokens(session, 0, f->tokens, n, &length) < 0 ||
         diffulm_session_scores(session, 0, f->scores, n, &length) < 0)
         return;
@@ -177,7 +178,8 @@ static int print_json(const char *command, const char *prompt, const char *text,
                              tokens, "steps", steps_json(frames));
     if (!root)
         return cli_error(command, CLI_FAILED, "out of memory");
-    json_object_set_new(root, "score", isfinite(h->score) ? json_real((double)h->score) : json_null());
+    json_object_set_new(root, "score",
+                        isfinite(h->score) ? json_real((double)h->score) : json_null());
     json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_REAL_PRECISION(9));
     putchar('\n');
     json_decref(root);

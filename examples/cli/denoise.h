@@ -18,7 +18,10 @@ struct denoise_options {
     double temperature;
     bool json, quiet, mbr;
 };
-#define DENOISE_OPTIONS_INIT {NULL, NULL, "full", 10, 0, 0, 0, false, false, false}
+#define DENOISE_OPTIONS_INIT                                                                       \
+    {                                                                                              \
+        NULL, NULL, "full", 10, 0, 0, 0, false, false, false                                       \
+    }
 /* Rows of an option table for these options; needs `o` in scope. */
 #define DENOISE_OPTION_ROWS(o)                                                                     \
     {"steps", "K", "denoising steps [10]", CLI_INT, &(o).steps},                                   \
@@ -32,7 +35,9 @@ struct denoise_options {
         {"threads", "N", "0: one per core [0]", CLI_INT, &(o).threads},                            \
         {"json", NULL, "print one JSON object", CLI_FLAG, &(o).json},                              \
         {"quiet", NULL, "no live view", CLI_FLAG, &(o).quiet},                                     \
-        {"trace", "FILE.html", "write a page with a slider over the steps", CLI_TEXT, &(o).trace}
+    {                                                                                              \
+        "trace", "FILE.html", "write a page with a slider over the steps", CLI_TEXT, &(o).trace    \
+    }
 
 /* Checks options and makes the sampler; prints what is wrong. Returns 0 or an exit code. */
 int denoise_sampler(const char *command, const struct denoise_options *options,

@@ -122,7 +122,8 @@ static char *answer_text(const struct evaluation *e, const struct canvas *c, con
     const struct diffulm_special_ids *s = &e->bundle.ids;
     struct cli_tokens kept = {0};
     for (size_t i = c->answer_begin; i < c->answer_end; i++)
-        if (tokens[i] != s->bos && tokens[i] != s->eos && tokens[i] != s->pad && tokens[i] != e->mask)
+        if (tokens[i] != s->bos && tokens[i] != s->eos && tokens[i] != s->pad &&
+            tokens[i] != e->mask)
             cli_push(&kept, tokens[i]);
     cli_push(&kept, 0);
     char *text = cli_decode(e->bundle.tokenizer, kept.ids, kept.count - 1);
@@ -277,11 +278,11 @@ static void print_json(const struct evaluation *e)
     for (size_t i = 0; i < e->task_count; i++)
         for (size_t k = 0; k < e->step_count; k++) {
             const struct scores *s = &e->tasks[i];
-            json_array_append_new(
-                root, json_pack("{s:s, s:I, s:I, s:f, s:f}", "task", s->name, "rows",
-                                (json_int_t)s->rows, "steps", (json_int_t)e->steps[k], "exact_match",
-                                100.0 * (double)s->exact[k] / (double)s->rows, "bleu",
-                                bleu_score(&s->bleu[k])));
+            json_array_append_new(root, json_pack("{s:s, s:I, s:I, s:f, s:f}", "task", s->name,
+                                                  "rows", (json_int_t)s->rows, "steps",
+                                                  (json_int_t)e->steps[k], "exact_match",
+                                                  100.0 * (double)s->exact[k] / (double)s->rows,
+                                                  "bleu", bleu_score(&s->bleu[k])));
         }
     json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
     putchar('\n');
@@ -317,8 +318,8 @@ int cli_evaluate(int argc, char **argv)
     const char *steps = "1,4,10";
     const struct cli_option options[] = {
         {"steps", "K,K,…", "denoising steps to try [1,4,10]", CLI_TEXT, &steps},
-        {"length-beam", "N", "predicted lengths to try, at most 16; the best score is kept [1]", CLI_INT,
-         &e.beam},
+        {"length-beam", "N", "predicted lengths to try, at most 16; the best score is kept [1]",
+         CLI_INT, &e.beam},
         {"oracle", NULL, "use the reference's length instead of the predicted one", CLI_FLAG,
          &e.oracle},
         {"infill", NULL, "mask the middle third of each answer only", CLI_FLAG, &e.infill},
@@ -334,7 +335,8 @@ int cli_evaluate(int argc, char **argv)
     if (code >= 0)
         return code;
     if (rest != 2)
-        return cli_error(ME, CLI_USAGE, "expected MODEL and DATA.jsonl; see diffulm evaluate --help");
+        return cli_error(ME, CLI_USAGE,
+                         "expected MODEL and DATA.jsonl; see diffulm evaluate --help");
     if (e.beam < 1 || e.beam > MAX_BEAM)
         return cli_error(ME, CLI_USAGE, "--length-beam must be 1 to %d", MAX_BEAM);
     code = parse_steps(&e, steps);

@@ -281,8 +281,7 @@ static diffulm_status open_parts(struct run *run)
     mo.head = DIFFULM_HEAD_FRESH;
     if (rc == DIFFULM_OK)
         rc = diffulm_tokenizer_open(
-            run->recipe.tokenizer ? run->recipe.tokenizer : run->recipe.model, NULL,
-            &b->tokenizer);
+            run->recipe.tokenizer ? run->recipe.tokenizer : run->recipe.model, NULL, &b->tokenizer);
     if (rc == DIFFULM_OK)
         rc = diffulm_tokenizer_special_ids(b->tokenizer, &b->ids);
     if (rc == DIFFULM_OK)
@@ -375,8 +374,8 @@ static int run_recipe(struct run *run)
 
 int cli_finetune(int argc, char **argv)
 {
-    static const struct cli_command command = {ME, "RECIPE.yaml",
-                                               "Trains a model by a recipe.", NULL};
+    static const struct cli_command command = {ME, "RECIPE.yaml", "Trains a model by a recipe.",
+                                               NULL};
     bool keys = false;
     const struct cli_option options[] = {
         {"keys", NULL, "list the keys of a recipe", CLI_FLAG, &keys}, {0}};

@@ -178,7 +178,8 @@ static int infill(const char *folder, const char *text, const struct denoise_opt
         cli_bundle_close(&b);
         return cli_fail("infill");
     }
-    const char *mask = b.ids.mask >= 0 ? diffulm_tokenizer_piece(b.tokenizer, b.ids.mask, NULL) : NULL;
+    const char *mask =
+        b.ids.mask >= 0 ? diffulm_tokenizer_piece(b.tokenizer, b.ids.mask, NULL) : NULL;
     char *expanded = mask ? expand_gaps(text, mask, &gaps) : NULL;
     if (!mask)
         code = cli_error("infill", CLI_FAILED, "%s: the tokenizer has no mask token", folder);
@@ -218,7 +219,8 @@ int cli_infill(int argc, char **argv)
     if (code >= 0)
         return code;
     if (rest < 1 || rest > 2)
-        return cli_error("infill", CLI_USAGE, "expected MODEL and a text; see diffulm infill --help");
+        return cli_error("infill", CLI_USAGE,
+                         "expected MODEL and a text; see diffulm infill --help");
     size_t length;
     char *text = input_text("infill", rest > 1 ? argv[1] : NULL, file, &length);
     if (!text)

@@ -9,7 +9,8 @@
 static const struct cli_command tokenize_command = {
     "tokenize", "MODEL [TEXT]", "Shows the tokens of a text (argument or standard input).", NULL};
 static const struct cli_command detokenize_command = {
-    "detokenize", "MODEL [ID ...]", "Turns token ids (arguments or standard input) into text.", NULL};
+    "detokenize", "MODEL [ID ...]", "Turns token ids (arguments or standard input) into text.",
+    NULL};
 static const struct cli_command inspect_command = {
     "inspect", "MODEL", "Shows a model's family, sizes, special tokens and memory.", NULL};
 
@@ -23,7 +24,9 @@ static int print_encoding(const diffulm_tokenizer *tokenizer, const struct diffu
         if (!json)
             printf("%8d  %5zu-%-5zu  %.*s\n", e->ids[i], e->begins[i], e->ends[i],
                    n == 1 && piece[0] == '\n' ? 2 : (int)n,
-                   n == 1 && piece[0] == '\n' ? "\\n" : piece ? piece : "");
+                   n == 1 && piece[0] == '\n' ? "\\n"
+                   : piece                    ? piece
+                                              : "");
         json_t *text = json_stringn(piece ? piece : "", n);
         json_t *item = json_pack("{s:i, s:I, s:I}", "id", e->ids[i], "begin",
                                  (json_int_t)e->begins[i], "end", (json_int_t)e->ends[i]);
@@ -101,8 +104,8 @@ static int parse_ids(char *text, struct cli_tokens *ids)
 int cli_detokenize(int argc, char **argv)
 {
     bool json = false;
-    const struct cli_option options[] = {
-        {"json", NULL, "print a JSON object", CLI_FLAG, &json}, {0}};
+    const struct cli_option options[] = {{"json", NULL, "print a JSON object", CLI_FLAG, &json},
+                                         {0}};
     int rest;
     int code = cli_parse(&detokenize_command, options, argc, argv, &rest);
     if (code >= 0)
@@ -145,13 +148,13 @@ static json_t *describe(const struct cli_bundle *b, const char *folder, bool ten
     const bool length = diffulm_length_head_open(b->model, folder, &head) == DIFFULM_OK;
     diffulm_length_head_unref(head);
     diffulm_runtime_describe(b->runtime, runtime, sizeof runtime);
-    json_t *root = json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "family", i->family,
-        "parameters", (json_int_t)i->parameters, "layers", (json_int_t)i->layers, "hidden",
-        (json_int_t)i->hidden, "heads", (json_int_t)i->heads, "ffn", (json_int_t)i->ffn,
-        "vocabulary", (json_int_t)i->vocabulary, "positions", (json_int_t)i->positions,
-        "longest_row", (json_int_t)i->longest_row, "dtype", dtypes[i->dtype], "weight_bytes",
-        (json_int_t)(4 * i->parameters));
+    json_t *root =
+        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "family", i->family,
+                  "parameters", (json_int_t)i->parameters, "layers", (json_int_t)i->layers,
+                  "hidden", (json_int_t)i->hidden, "heads", (json_int_t)i->heads, "ffn",
+                  (json_int_t)i->ffn, "vocabulary", (json_int_t)i->vocabulary, "positions",
+                  (json_int_t)i->positions, "longest_row", (json_int_t)i->longest_row, "dtype",
+                  dtypes[i->dtype], "weight_bytes", (json_int_t)(4 * i->parameters));
     json_object_set_new(root, "has_head", json_boolean(i->has_head));
     json_object_set_new(root, "tied", json_boolean(i->tied));
     json_object_set_new(root, "length_head", json_boolean(length));

@@ -25,7 +25,8 @@ struct key {
 
 static const struct key recipe_keys[] = {
     {"model", PATH, R(model), 0, 0, NULL, "folder of the pretrained model"},
-    {"architecture", PATH, R(architecture), 0, 0, NULL, "config.json of a model with fresh weights"},
+    {"architecture", PATH, R(architecture), 0, 0, NULL,
+     "config.json of a model with fresh weights"},
     {"tokenizer", PATH, R(tokenizer), 0, 0, NULL, "folder or file; default: the model's folder"},
     {"data", PATH, R(data), 0, 0, NULL, "JSONL with source and target in each line"},
     {"validation", PATH, R(validation), 0, 0, NULL, "JSONL scored at the end of each stage"},
@@ -33,9 +34,11 @@ static const struct key recipe_keys[] = {
     {"seed", INT, R(seed), 0, 9e15, NULL, "of every random draw [0]"},
     {"threads", INT, R(threads), 0, 1024, NULL, "0: one per core [0]"},
     {"max_length", INT, R(max_length), 3, 1 << 20, NULL, "longest row in tokens [the model's]"},
-    {"dtype", CHOICE, R(dtype), 0, 0, "float32|float16|bfloat16", "of the weights written [float32]"},
+    {"dtype", CHOICE, R(dtype), 0, 0, "float32|float16|bfloat16",
+     "of the weights written [float32]"},
     {"attention", CHOICE, R(attention), 0, 0, "full|prefix_lm|causal|blockwise", "[full]"},
-    {"save_every", INT, R(save_every), 0, 1e12, NULL, "steps between saves; 0: at the end of a stage"},
+    {"save_every", INT, R(save_every), 0, 1e12, NULL,
+     "steps between saves; 0: at the end of a stage"},
     {"log_every", INT, R(log_every), 1, 1e12, NULL, "steps between lines of metrics.jsonl [50]"},
     {0}};
 
@@ -45,13 +48,15 @@ static const struct key stage_keys[] = {
     {"steps", INT, S(steps), 1, 1e12, NULL, "updates"},
     {"tokens", INT, S(tokens), 1, 1 << 24, NULL, "tokens of an update, before corruption [2048]"},
     {"corruption", CHOICE, S(corruption), 0, 0, "coupled|single|fixed", "of diffusion [coupled]"},
-    {"weight", CHOICE, S(weight), 0, 0, "linear|constant|mdlm", "loss weight of a timestep [linear]"},
+    {"weight", CHOICE, S(weight), 0, 0, "linear|constant|mdlm",
+     "loss weight of a timestep [linear]"},
     {"timesteps", INT, S(timesteps), 1, 1 << 20, NULL, "T [50]"},
     {"mask_ratio", REAL, S(mask_ratio), 1e-6, 1, NULL, "of mlm [0.15]"},
     {"mask_on_source", CHOICE, S(mask_on_source), 0, 0, "false|true", "sources are masked too"},
     {"label_smoothing", REAL, S(label_smoothing), 0, 0.999, NULL, "[0]"},
     {"lr", REAL, S(lr), 1e-12, 10, NULL, "peak learning rate [5e-5]"},
-    {"lr_schedule", CHOICE, S(lr_schedule), 0, 0, "constant|inverse_sqrt|linear|cosine", "[constant]"},
+    {"lr_schedule", CHOICE, S(lr_schedule), 0, 0, "constant|inverse_sqrt|linear|cosine",
+     "[constant]"},
     {"warmup", INT, S(warmup), 0, 1e12, NULL, "steps to the peak [0]"},
     {"weight_decay", REAL, S(weight_decay), -1, 10, NULL, "[0.01], negative: none"},
     {"clip", REAL, S(clip), -1, 1e9, NULL, "largest gradient norm [1], negative: none"},
@@ -183,13 +188,14 @@ static int read_stages(struct reader *r, const yaml_node_t *node, struct recipe 
 
 static int check(const struct recipe *recipe, const char *path)
 {
-    const char *missing = !recipe->model && !recipe->architecture    ? "model or architecture"
-                          : recipe->model && recipe->architecture    ? "model or architecture (one of them)"
-                          : !recipe->data                            ? "data"
-                          : !recipe->output                          ? "output"
+    const char *missing = !recipe->model && !recipe->architecture ? "model or architecture"
+                          : recipe->model && recipe->architecture
+                              ? "model or architecture (one of them)"
+                          : !recipe->data                              ? "data"
+                          : !recipe->output                            ? "output"
                           : recipe->architecture && !recipe->tokenizer ? "tokenizer"
-                          : !recipe->stage_count                     ? "stages"
-                                                                     : NULL;
+                          : !recipe->stage_count                       ? "stages"
+                                                                       : NULL;
     if (!missing)
         return 0;
     fprintf(stderr, "%s: expected %s\n", path, missing);

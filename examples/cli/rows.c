@@ -15,7 +15,8 @@ static char *copy(const char *text)
 static int add(struct rows *rows, const struct cli_bundle *bundle, const json_t *root,
                size_t max_length)
 {
-    const json_t *source = json_object_get(root, "source"), *target = json_object_get(root, "target");
+    const json_t *source = json_object_get(root, "source"),
+                 *target = json_object_get(root, "target");
     const size_t before = rows->tokens.count;
     if (cli_encode_prompt(bundle, json_string_value(source), json_string_length(source),
                           &rows->tokens) < 0)
@@ -59,7 +60,8 @@ static int read_line(const char *command, const char *path, size_t number, const
     json_t *root = json_loadb(line, length, JSON_REJECT_DUPLICATES, &error);
     if (!root)
         return cli_error(command, CLI_FAILED, "%s:%zu: %s", path, number, error.text);
-    const json_t *source = json_object_get(root, "source"), *target = json_object_get(root, "target");
+    const json_t *source = json_object_get(root, "source"),
+                 *target = json_object_get(root, "target");
     int code = 0;
     if (!json_is_string(source) || !json_is_string(target))
         code = cli_error(command, CLI_FAILED, "%s:%zu: expected the strings source and target",
@@ -101,7 +103,8 @@ int rows_read(const char *command, const char *path, const struct cli_bundle *bu
     free(line);
     fclose(file);
     if (code == 0 && out->count == 0)
-        code = cli_error(command, CLI_FAILED, "%s: no rows of at most %zu tokens", path, max_length);
+        code =
+            cli_error(command, CLI_FAILED, "%s: no rows of at most %zu tokens", path, max_length);
     if (code != 0)
         rows_release(out);
     return code;

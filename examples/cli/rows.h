@@ -9,7 +9,8 @@ struct rows {
     struct cli_tokens tokens;
     size_t *offsets;        /* [count + 1] */
     size_t *source_lengths; /* [count] bos and newline included */
-    char **tasks, **targets; /* [count] "task" (or "") and the target's text; only with keep_texts */
+    char **tasks,
+        **targets; /* [count] "task" (or "") and the target's text; only with keep_texts */
     bool keep_texts;
     size_t count, capacity, too_long;
 };

@@ -153,8 +153,7 @@ diffulm_status cli_encode_prompt(const struct cli_bundle *bundle, const char *te
 char *cli_decode(const diffulm_tokenizer *tokenizer, const int32_t *ids, size_t count)
 {
     size_t length = 0;
-    diffulm_status rc =
-        diffulm_tokenizer_decode(tokenizer, ids, count, 1, NULL, 0, &length);
+    diffulm_status rc = diffulm_tokenizer_decode(tokenizer, ids, count, 1, NULL, 0, &length);
     if (rc < 0)
         return NULL;
     char *text = cli_alloc(length + 1, 1);

@@ -9,7 +9,8 @@
 
 static const char page_head[] =
     "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Denoising trace</title>\n<style>\n"
+    "<meta name=\"viewport\" content=\"width=device-width\">\n<title>Denoising "
+    "trace</title>\n<style>\n"
     "body{font:18px/1.9 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;"
     "color:#222;background:#fff}\n"
     "#canvas span{padding:.1em .15em;border-radius:.2em;white-space:pre}\n"
@@ -18,8 +19,10 @@ static const char page_head[] =
     "input{width:100%}pre{white-space:pre-wrap}\n</style>\n"
     "<h1>Denoising trace</h1><pre id=\"prompt\"></pre>\n"
     "<label>step <output id=\"k\"></output><input id=\"slider\" type=\"range\" min=\"0\"></label>\n"
-    "<p id=\"canvas\"></p>\n<p><small>Colour: log-probability of the token when it was set, red is low. "
-    "Outlined: set in this step. Orange: masked again in this step.</small></p>\n<script>\nconst data=";
+    "<p id=\"canvas\"></p>\n<p><small>Colour: log-probability of the token when it was set, red is "
+    "low. "
+    "Outlined: set in this step. Orange: masked again in this step.</small></p>\n<script>\nconst "
+    "data=";
 
 static const char page_tail[] =
     ";\nconst slider=document.getElementById('slider'),canvas=document.getElementById('canvas');\n"
@@ -45,7 +48,8 @@ static json_t *token_json(const struct cli_bundle *bundle, const struct frames *
     json_array_append_new(item, shown ? shown : json_string("\xef\xbf\xbd"));
     json_array_append_new(item, json_string(given ? "given" : masked ? "mask" : "set"));
     json_array_append_new(item, json_integer(f->change[i]));
-    json_array_append_new(item, isfinite(f->scores[i]) ? json_real((double)f->scores[i]) : json_null());
+    json_array_append_new(item,
+                          isfinite(f->scores[i]) ? json_real((double)f->scores[i]) : json_null());
     free(text);
     return item;
 }
@@ -57,8 +61,7 @@ static char *data_json(const struct cli_bundle *bundle, const struct frames *fra
     for (size_t k = 0; k < frames->count; k++) {
         json_t *frame = json_array();
         for (size_t i = 0; i < frames->canvas->tokens.count; i++)
-            json_array_append_new(frame,
-                                  token_json(bundle, frames, &frames->list[k], i, mask));
+            json_array_append_new(frame, token_json(bundle, frames, &frames->list[k], i, mask));
         json_array_append_new(list, frame);
     }
     json_object_set_new(root, "prompt", json_string(prompt));

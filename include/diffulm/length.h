@@ -69,14 +69,12 @@ DIFFULM_API diffulm_status diffulm_length_trainer_create(
 DIFFULM_API void diffulm_length_trainer_destroy(diffulm_length_trainer *trainer);
 /* One update on clean rows: the target class of a row is max(2, tokens after its source, eos included)
  * - 2; the loss is the mean cross entropy. report may be NULL. Since 0.1. */
-DIFFULM_API diffulm_status diffulm_length_trainer_step(diffulm_length_trainer *trainer,
-                                                       const struct diffulm_rows *rows,
-                                                       struct diffulm_trainer_report *report)
-    DIFFULM_MUST_USE;
+DIFFULM_API diffulm_status
+diffulm_length_trainer_step(diffulm_length_trainer *trainer, const struct diffulm_rows *rows,
+                            struct diffulm_trainer_report *report) DIFFULM_MUST_USE;
 /* A frozen head of the present weights; *out is the caller's. Since 0.1. */
-DIFFULM_API diffulm_status diffulm_length_trainer_export(const diffulm_length_trainer *trainer,
-                                                         diffulm_length_head **out)
-    DIFFULM_MUST_USE;
+DIFFULM_API diffulm_status diffulm_length_trainer_export(
+    const diffulm_length_trainer *trainer, diffulm_length_head **out) DIFFULM_MUST_USE;
 
 DIFFULM_END_DECLS
 

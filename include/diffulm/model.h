@@ -29,7 +29,10 @@ struct diffulm_model_options {
     uint64_t seed;            /* of a fresh head, or of all weights (create) */
     double init_std;          /* create: deviation of matrices; 0: 1/sqrt(inputs) */
 };
-#define DIFFULM_MODEL_OPTIONS_INIT {sizeof(struct diffulm_model_options), 0, 0, 0, 0}
+#define DIFFULM_MODEL_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(struct diffulm_model_options), 0, 0, 0, 0                                           \
+    }
 DIFFULM_API void diffulm_model_options_init(struct diffulm_model_options *options);
 
 /* Opens a Hugging Face folder: config.json and model.safetensors (or its index and shards). F32
@@ -52,11 +55,11 @@ struct diffulm_model_info {
     size_t struct_size;
     const char *family; /* config.json's model_type; constant text */
     int64_t vocabulary, hidden, layers, heads, ffn, positions, parameters;
-    int64_t longest_row;                      /* tokens */
-    int32_t dtype;                            /* DIFFULM_DTYPE_… of the file */
-    int32_t tied, has_head;                   /* 0 or 1 */
-    int32_t pad_id, bos_id, eos_id, mask_id;  /* from config.json, -1 if it does not say */
-    int32_t first_position;                   /* position id of a row's first token */
+    int64_t longest_row;                     /* tokens */
+    int32_t dtype;                           /* DIFFULM_DTYPE_… of the file */
+    int32_t tied, has_head;                  /* 0 or 1 */
+    int32_t pad_id, bos_id, eos_id, mask_id; /* from config.json, -1 if it does not say */
+    int32_t first_position;                  /* position id of a row's first token */
     int64_t tensors_skipped;
 };
 /* info->struct_size must be set. Since 0.1. */

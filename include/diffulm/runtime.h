@@ -10,8 +10,10 @@ DIFFULM_BEGIN_DECLS
 /* Frozen and reference-counted; used from any number of threads. Since 0.1. */
 typedef struct diffulm_runtime diffulm_runtime;
 
-#define DIFFULM_BACKEND_AUTO 0      /* oneDNN where it was built in, else plain C */
-#define DIFFULM_BACKEND_REFERENCE 1 /* plain C; logits do not depend on batch mates, bit for bit */
+/* AUTO: oneDNN where it was built in, else plain C. REFERENCE: plain C; logits do not depend on batch
+ * mates, bit for bit. */
+#define DIFFULM_BACKEND_AUTO 0
+#define DIFFULM_BACKEND_REFERENCE 1
 #define DIFFULM_BACKEND_ONEDNN 2
 
 #define DIFFULM_ISA_AUTO 0
@@ -26,7 +28,10 @@ struct diffulm_runtime_options {
     int32_t isa;     /* the most that may be used, DIFFULM_ISA_…; the reference backend stays at
                         the baseline */
 };
-#define DIFFULM_RUNTIME_OPTIONS_INIT {sizeof(struct diffulm_runtime_options), 0, 0, 0}
+#define DIFFULM_RUNTIME_OPTIONS_INIT                                                               \
+    {                                                                                              \
+        sizeof(struct diffulm_runtime_options), 0, 0, 0                                            \
+    }
 
 /* Fills the options with the defaults, as the static initialiser does. Since 0.1. */
 DIFFULM_API void diffulm_runtime_options_init(struct diffulm_runtime_options *options);

@@ -16,11 +16,11 @@ typedef struct diffulm_sampler diffulm_sampler;
 
 struct diffulm_sampler_options {
     size_t struct_size;
-    int32_t steps;       /* K, denoising steps; 0: 10 */
-    int32_t sampling;    /* DIFFULM_SAMPLING_… */
-    double temperature;  /* > 0; 0: 1 */
-    double top_p;        /* keep ids until their probability passes it; 0: off */
-    int32_t top_k;       /* keep the k highest; 0: off */
+    int32_t steps;           /* K, denoising steps; 0: 10 */
+    int32_t sampling;        /* DIFFULM_SAMPLING_… */
+    double temperature;      /* > 0; 0: 1 */
+    double top_p;            /* keep ids until their probability passes it; 0: off */
+    int32_t top_k;           /* keep the k highest; 0: off */
     int32_t shift_logits;    /* 1: position i uses the logits of position i - 1 (Dream) */
     int32_t block_length;    /* llada, fast: generated positions in a block; 0: one block */
     int32_t steps_per_block; /* llada; 0: steps */
@@ -67,7 +67,7 @@ struct diffulm_sampler_state {
     const uint8_t *generated; /* 1: may be changed */
     size_t quota;             /* kept by the sampler from step to step */
     int32_t mask_id;
-    uint64_t seed;       /* of the draws, with row_number (design: RNG) */
+    uint64_t seed; /* of the draws, with row_number (design: RNG) */
     uint32_t row_number;
 };
 

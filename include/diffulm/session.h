@@ -31,7 +31,10 @@ struct diffulm_session_options {
     int32_t newline_id; /* ends a block (blockwise) */
     uint64_t seed;      /* of every draw */
 };
-#define DIFFULM_SESSION_OPTIONS_INIT {sizeof(struct diffulm_session_options), -1, 0, -1, 0}
+#define DIFFULM_SESSION_OPTIONS_INIT                                                               \
+    {                                                                                              \
+        sizeof(struct diffulm_session_options), -1, 0, -1, 0                                       \
+    }
 DIFFULM_API void diffulm_session_options_init(struct diffulm_session_options *options);
 
 /* The session keeps references to model and sampler. On success *out is the caller's (destroy). Errors:
@@ -43,12 +46,16 @@ DIFFULM_API void diffulm_session_destroy(diffulm_session *session); /* NULL is a
 
 struct diffulm_row_options {
     size_t struct_size;
-    int64_t source_length; /* leading source tokens (prefix_lm, blockwise); 0: the leading given ones;
+    int64_t
+        source_length;  /* leading source tokens (prefix_lm, blockwise); 0: the leading given ones;
                               negative: none */
-    int64_t row_number;    /* names the row's random draws; 0: its index. Rows with the same number,
+    int64_t row_number; /* names the row's random draws; 0: its index. Rows with the same number,
                               seed and canvas get the same draws in any batch. */
 };
-#define DIFFULM_ROW_OPTIONS_INIT {sizeof(struct diffulm_row_options), 0, 0}
+#define DIFFULM_ROW_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(struct diffulm_row_options), 0, 0                                                   \
+    }
 DIFFULM_API void diffulm_row_options_init(struct diffulm_row_options *options);
 
 /* Adds a canvas. tokens, roles: [length] (DIFFULM_ROLE_…), copied. *row is its index. It starts at its
@@ -73,17 +80,16 @@ struct diffulm_step_report {
     size_t struct_size;
     const struct diffulm_change *changes; /* owned by the session, valid until its next call */
     size_t change_count;
-    size_t active_rows;    /* rows that still have steps to do */
-    size_t scored;         /* positions whose logits were computed */
-    int64_t steps_done;    /* by the whole session */
+    size_t active_rows; /* rows that still have steps to do */
+    size_t scored;      /* positions whose logits were computed */
+    int64_t steps_done; /* by the whole session */
 };
 
 /* One denoising step of every unfinished row. DIFFULM_AGAIN: more steps remain; DIFFULM_DONE: none.
  * report may be NULL. On failure (E_CANCELLED too) no canvas has changed and the step can be repeated.
  * Since 0.1. */
-DIFFULM_API diffulm_status diffulm_session_step(diffulm_session *session,
-                                                struct diffulm_step_report *report)
-    DIFFULM_MUST_USE;
+DIFFULM_API diffulm_status
+diffulm_session_step(diffulm_session *session, struct diffulm_step_report *report) DIFFULM_MUST_USE;
 /* Steps until all rows are done: DIFFULM_DONE. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_session_run(diffulm_session *session) DIFFULM_MUST_USE;
 /* Steps until `microseconds` have passed, but at least one: AGAIN or DONE. Since 0.1. */

@@ -11,12 +11,15 @@ DIFFULM_BEGIN_DECLS
 
 struct diffulm_text_options {
     size_t struct_size;
-    int64_t length;                  /* tokens to generate; 0: predicted by length_head */
+    int64_t length;                   /* tokens to generate; 0: predicted by length_head */
     diffulm_length_head *length_head; /* of the session's model; borrowed for the call */
-    int32_t infill; /* 1: nothing is appended, the text's own mask tokens are the gaps */
+    int32_t infill;     /* 1: nothing is appended, the text's own mask tokens are the gaps */
     int64_t row_number; /* as in diffulm_row_options */
 };
-#define DIFFULM_TEXT_OPTIONS_INIT {sizeof(struct diffulm_text_options), 0, 0, 0, 0}
+#define DIFFULM_TEXT_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        sizeof(struct diffulm_text_options), 0, 0, 0, 0                                            \
+    }
 DIFFULM_API void diffulm_text_options_init(struct diffulm_text_options *options);
 
 /* Adds a canvas from `length` bytes of UTF-8. A prompt becomes [bos] text [newline] masks [eos], where

@@ -15,7 +15,10 @@ struct diffulm_tokenizer_options {
      * sentencepiece.bpe.model does not say. 0: as the file says, else it does not. */
     int32_t mask_lstrip;
 };
-#define DIFFULM_TOKENIZER_OPTIONS_INIT {sizeof(struct diffulm_tokenizer_options), 0}
+#define DIFFULM_TOKENIZER_OPTIONS_INIT                                                             \
+    {                                                                                              \
+        sizeof(struct diffulm_tokenizer_options), 0                                                \
+    }
 DIFFULM_API void diffulm_tokenizer_options_init(struct diffulm_tokenizer_options *options);
 
 /* Opens a folder (tokenizer.json, else sentencepiece.bpe.model read as XLM-R's, else vocab.txt as
@@ -35,7 +38,10 @@ struct diffulm_encode_options {
     size_t struct_size;
     int32_t no_special; /* 1: leave out bos, eos and the like */
 };
-#define DIFFULM_ENCODE_OPTIONS_INIT {sizeof(struct diffulm_encode_options), 0}
+#define DIFFULM_ENCODE_OPTIONS_INIT                                                                \
+    {                                                                                              \
+        sizeof(struct diffulm_encode_options), 0                                                   \
+    }
 DIFFULM_API void diffulm_encode_options_init(struct diffulm_encode_options *options);
 
 /* The caller's arrays, `capacity` entries each; any may be NULL. count is always set. */
@@ -82,15 +88,13 @@ struct diffulm_special_ids {
     int32_t bos, eos, pad, unk, mask;
 };
 /* By the usual names: <s> [CLS], </s> [SEP], <pad> [PAD], <unk> [UNK], <mask> [MASK]. Since 0.1. */
-DIFFULM_API diffulm_status diffulm_tokenizer_special_ids(const diffulm_tokenizer *tokenizer,
-                                                         struct diffulm_special_ids *out)
-    DIFFULM_MUST_USE;
+DIFFULM_API diffulm_status diffulm_tokenizer_special_ids(
+    const diffulm_tokenizer *tokenizer, struct diffulm_special_ids *out) DIFFULM_MUST_USE;
 
 /* Replaces each maximal ill-formed sequence by U+FFFD, as WHATWG decoders do: *repaired bytes, without a
  * NUL. BUFFER_TOO_SMALL when capacity is less than that. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_utf8_repair(const char *text, size_t length, char *buffer,
-                                               size_t capacity,
-                                               size_t *repaired) DIFFULM_MUST_USE;
+                                               size_t capacity, size_t *repaired) DIFFULM_MUST_USE;
 
 DIFFULM_END_DECLS
 

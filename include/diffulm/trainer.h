@@ -63,8 +63,8 @@ DIFFULM_API void diffulm_trainer_destroy(diffulm_trainer *trainer); /* NULL is a
 struct diffulm_rows {
     size_t struct_size;
     size_t rows;
-    const size_t *offsets; /* [rows + 1] */
-    const int32_t *tokens; /* [offsets[rows]] */
+    const size_t *offsets;        /* [rows + 1] */
+    const int32_t *tokens;        /* [offsets[rows]] */
     const size_t *source_lengths; /* [rows], or NULL: 0 */
 };
 
@@ -82,11 +82,11 @@ struct diffulm_corrupted_rows {
 
 struct diffulm_trainer_report {
     size_t struct_size;
-    int64_t step;          /* updates done */
-    double loss;           /* of the last call */
-    double cross_entropy;  /* mean over masked positions, nats */
-    double grad_norm;      /* before clipping */
-    double lr;             /* used in the last update */
+    int64_t step;           /* updates done */
+    double loss;            /* of the last call */
+    double cross_entropy;   /* mean over masked positions, nats */
+    double grad_norm;       /* before clipping */
+    double lr;              /* used in the last update */
     int64_t tokens, masked; /* since the last update */
 };
 
@@ -94,25 +94,22 @@ struct diffulm_trainer_report {
  * update of their mean. report may be NULL (struct_size set otherwise). On failure nothing is
  * accumulated that counts: call diffulm_trainer_discard. E_NUMERIC when the loss is not finite. Since
  * 0.1. */
-DIFFULM_API diffulm_status diffulm_trainer_accumulate(diffulm_trainer *trainer,
-                                                      const struct diffulm_rows *rows,
-                                                      struct diffulm_trainer_report *report)
-    DIFFULM_MUST_USE;
+DIFFULM_API diffulm_status
+diffulm_trainer_accumulate(diffulm_trainer *trainer, const struct diffulm_rows *rows,
+                           struct diffulm_trainer_report *report) DIFFULM_MUST_USE;
 DIFFULM_API diffulm_status diffulm_trainer_accumulate_corrupted(
     diffulm_trainer *trainer, const struct diffulm_corrupted_rows *rows,
     struct diffulm_trainer_report *report) DIFFULM_MUST_USE;
 /* One AdamW update with the mean of what was accumulated. E_STATE if nothing was; E_NUMERIC names the
  * tensor when the gradient is not finite, and the weights stay. Since 0.1. */
-DIFFULM_API diffulm_status diffulm_trainer_apply(diffulm_trainer *trainer,
-                                                 struct diffulm_trainer_report *report)
-    DIFFULM_MUST_USE;
+DIFFULM_API diffulm_status diffulm_trainer_apply(
+    diffulm_trainer *trainer, struct diffulm_trainer_report *report) DIFFULM_MUST_USE;
 /* Drops what was accumulated. Since 0.1. */
 DIFFULM_API void diffulm_trainer_discard(diffulm_trainer *trainer);
 /* Loss without gradients or dropout, corrupted by `seed` (step 0). Since 0.1. */
-DIFFULM_API diffulm_status diffulm_trainer_evaluate(diffulm_trainer *trainer,
-                                                    const struct diffulm_rows *rows, uint64_t seed,
-                                                    struct diffulm_trainer_report *report)
-    DIFFULM_MUST_USE;
+DIFFULM_API diffulm_status
+diffulm_trainer_evaluate(diffulm_trainer *trainer, const struct diffulm_rows *rows, uint64_t seed,
+                         struct diffulm_trainer_report *report) DIFFULM_MUST_USE;
 
 /* A frozen model of the present weights (LoRA: merged). *out is the caller's. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_trainer_export(const diffulm_trainer *trainer,

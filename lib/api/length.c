@@ -45,8 +45,7 @@ diffulm_status diffulm_length_head_open(diffulm_model *model, const char *folder
     char *path = dulm_path_join(folder, FILE_NAME);
     float *values = dulm_alloc_tensor(total, sizeof *values);
     struct dulm_safetensors *file = NULL;
-    diffulm_status rc =
-        path && values ? dulm_safetensors_open(path, &file) : dulm_fail_memory();
+    diffulm_status rc = path && values ? dulm_safetensors_open(path, &file) : dulm_fail_memory();
     if (rc == DIFFULM_OK)
         rc = read_tensors(file, parameters, values);
     if (rc == DIFFULM_OK)
@@ -74,9 +73,8 @@ diffulm_status diffulm_length_head_create(diffulm_model *model, uint64_t seed,
         const bool norm = i == DULM_LENGTH_NORM1_W || i == DULM_LENGTH_NORM2_W;
         const double s = 1 / sqrt((double)p->shape[1]);
         for (size_t k = 0; k < p->elements; k++)
-            next[k] = p->rank == 2
-                          ? (float)(s * dulm_init_normal(seed, (uint32_t)i, (uint32_t)k))
-                          : (norm ? 1.0f : 0.0f);
+            next[k] = p->rank == 2 ? (float)(s * dulm_init_normal(seed, (uint32_t)i, (uint32_t)k))
+                                   : (norm ? 1.0f : 0.0f);
         next += p->elements;
     }
     diffulm_status rc = dulm_length_head_from_memory(model, values, out);
@@ -100,9 +98,12 @@ diffulm_status diffulm_length_head_save(const diffulm_length_head *head, const c
     for (int i = 0; rc == DIFFULM_OK && i < DULM_LENGTH_SLOTS; i++) {
         const struct dulm_length_parameter *p = &head->parameters[i];
         dulm_narrow((enum dulm_dtype)dtype, values, p->elements, next);
-        tensors[i] = (struct dulm_tensor){.name = p->name, .dtype = (enum dulm_dtype)dtype,
-                                          .rank = p->rank, .shape = {p->shape[0], p->shape[1]},
-                                          .data = next, .bytes = p->elements * size,
+        tensors[i] = (struct dulm_tensor){.name = p->name,
+                                          .dtype = (enum dulm_dtype)dtype,
+                                          .rank = p->rank,
+                                          .shape = {p->shape[0], p->shape[1]},
+                                          .data = next,
+                                          .bytes = p->elements * size,
                                           .elements = p->elements};
         values += p->elements;
         next += p->elements * size;

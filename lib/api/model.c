@@ -104,8 +104,8 @@ diffulm_status diffulm_model_logits(const diffulm_model *model, const struct dif
     if (rc == DIFFULM_OK)
         rc = dulm_encode(ws, model, &inner, NULL);
     if (rc == DIFFULM_OK)
-        rc = head_tiles(ws, model, wanted, wanted ? wanted_count : batch->offsets[batch->rows],
-                        out);
+        rc =
+            head_tiles(ws, model, wanted, wanted ? wanted_count : batch->offsets[batch->rows], out);
     dulm_workspace_destroy(ws);
     return rc;
 }

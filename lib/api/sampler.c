@@ -15,8 +15,7 @@ static diffulm_status view(const diffulm_sampler *sampler,
     if (!sampler || !state || state->struct_size != sizeof *state || !state->tokens ||
         !state->scores || !state->noisy || !state->generated)
         return dulm_fail(DIFFULM_E_ARGUMENT,
-                         "sampler state: struct_size must be %zu and no array NULL",
-                         sizeof *state);
+                         "sampler state: struct_size must be %zu and no array NULL", sizeof *state);
     if (k < 1 || k > sampler->options.steps)
         return dulm_fail(DIFFULM_E_ARGUMENT, "step %d, expected 1 to %d", k,
                          sampler->options.steps);
@@ -29,10 +28,11 @@ static diffulm_status view(const diffulm_sampler *sampler,
     for (size_t i = 0; i < row->length; i++) {
         if (state->generated[i] > 1 || state->noisy[i] > state->generated[i] ||
             isnan(state->scores[i]))
-            return dulm_fail(DIFFULM_E_ARGUMENT,
-                             "sampler state: position %zu: generated is %d, noisy %d, the score %g; "
-                             "expected flags 0 or 1, noisy only where generated, and no NaN",
-                             i, state->generated[i], state->noisy[i], (double)state->scores[i]);
+            return dulm_fail(
+                DIFFULM_E_ARGUMENT,
+                "sampler state: position %zu: generated is %d, noisy %d, the score %g; "
+                "expected flags 0 or 1, noisy only where generated, and no NaN",
+                i, state->generated[i], state->noisy[i], (double)state->scores[i]);
         row->generated_count += state->generated[i];
     }
     if (state->quota > state->length)
@@ -70,7 +70,8 @@ diffulm_status diffulm_sampler_transition(const diffulm_sampler *sampler,
         return rc;
     uint8_t *wanted = dulm_alloc(row.length, 1);
     struct dulm_candidate *candidates = dulm_alloc_zero(row.length, sizeof *candidates);
-    float *scratch = dulm_alloc_tensor(dulm_candidate_scratch(sampler, vocabulary), sizeof *scratch);
+    float *scratch =
+        dulm_alloc_tensor(dulm_candidate_scratch(sampler, vocabulary), sizeof *scratch);
     row.ranked = dulm_alloc(row.length, sizeof *row.ranked);
     if (wanted && candidates && scratch && row.ranked) {
         row.candidate = candidates;
@@ -79,9 +80,9 @@ diffulm_status diffulm_sampler_transition(const diffulm_sampler *sampler,
         for (size_t i = 0; rc == DIFFULM_OK && i < row.length; i++) {
             if (!wanted[i])
                 continue;
-            candidates[i] = dulm_candidate_of(
-                sampler, logits + dulm_logits_position(sampler, i) * vocabulary, vocabulary,
-                state->mask_id, NULL, 0, &draws, i, scratch);
+            candidates[i] =
+                dulm_candidate_of(sampler, logits + dulm_logits_position(sampler, i) * vocabulary,
+                                  vocabulary, state->mask_id, NULL, 0, &draws, i, scratch);
             if (!isfinite(candidates[i].score))
                 rc = dulm_fail(DIFFULM_E_NUMERIC,
                                "position %zu: its logits are not finite, or leave no token", i);

@@ -262,8 +262,8 @@ diffulm_status diffulm_session_row_score(const diffulm_session *s, size_t row, f
     size_t count = 0;
     for (size_t i = 0; i < c->length; i++) {
         const int32_t t = c->tokens[i];
-        if (!c->generated[i] || t == config->bos_id || t == config->eos_id ||
-            t == config->pad_id || t == s->options.mask_id)
+        if (!c->generated[i] || t == config->bos_id || t == config->eos_id || t == config->pad_id ||
+            t == s->options.mask_id)
             continue;
         sum += (double)c->scores[i];
         count++;

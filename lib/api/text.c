@@ -117,8 +117,7 @@ static diffulm_status mark_gaps(const diffulm_session *s, struct row *row)
             row->roles[i] = DIFFULM_ROLE_MASKED;
             gaps++;
         }
-    return gaps ? DIFFULM_OK
-                : dulm_fail(DIFFULM_E_ARGUMENT, "infill: the text has no mask token");
+    return gaps ? DIFFULM_OK : dulm_fail(DIFFULM_E_ARGUMENT, "infill: the text has no mask token");
 }
 
 diffulm_status diffulm_session_add_text(diffulm_session *session,
@@ -144,7 +143,8 @@ diffulm_status diffulm_session_add_text(diffulm_session *session,
     if (rc == DIFFULM_OK)
         rc = encode(tokenizer, text, length, &r);
     if (rc == DIFFULM_OK)
-        rc = o.infill ? mark_gaps(session, &r) : append_answer(session, tokenizer, &o, length > 0, &r);
+        rc = o.infill ? mark_gaps(session, &r)
+                      : append_answer(session, tokenizer, &o, length > 0, &r);
     if (rc == DIFFULM_OK && ids.eos >= 0)
         rc = push(&r, ids.eos, DIFFULM_ROLE_GIVEN);
     struct diffulm_row_options ro = DIFFULM_ROW_OPTIONS_INIT;
@@ -161,9 +161,9 @@ diffulm_status diffulm_session_text(const diffulm_session *session,
 {
     dulm_error_clear();
     if (!session || !tokenizer || !length || row >= session->count)
-        return dulm_fail(DIFFULM_E_ARGUMENT,
-                         "session text: session, tokenizer or length is NULL, or there is no row %zu",
-                         row);
+        return dulm_fail(
+            DIFFULM_E_ARGUMENT,
+            "session text: session, tokenizer or length is NULL, or there is no row %zu", row);
     const struct dulm_canvas *c = &session->canvas[row];
     int32_t *ids = dulm_alloc(c->length, sizeof *ids);
     size_t count = 0;

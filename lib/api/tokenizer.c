@@ -111,13 +111,12 @@ static diffulm_status finish(struct diffulm_tokenizer *tok, diffulm_status rc,
         dulm_tokenizer_free(tok);
         return rc;
     }
-    tok->special = (struct diffulm_special_ids){
-        sizeof tok->special,
-        find_first(tok, "<s>", "[CLS]"),
-        find_first(tok, "</s>", "[SEP]"),
-        find_first(tok, "<pad>", "[PAD]"),
-        find_first(tok, "<unk>", "[UNK]"),
-        find_first(tok, "<mask>", "[MASK]")};
+    tok->special = (struct diffulm_special_ids){sizeof tok->special,
+                                                find_first(tok, "<s>", "[CLS]"),
+                                                find_first(tok, "</s>", "[SEP]"),
+                                                find_first(tok, "<pad>", "[PAD]"),
+                                                find_first(tok, "<unk>", "[UNK]"),
+                                                find_first(tok, "<mask>", "[MASK]")};
     dulm_refcount_init(&tok->refs);
     *out = tok;
     return DIFFULM_OK;
@@ -146,8 +145,8 @@ diffulm_status diffulm_tokenizer_open_memory(const void *bytes, size_t size,
     if (check_options(options) < 0)
         return DIFFULM_E_ARGUMENT;
     struct diffulm_tokenizer *tok = dulm_alloc_zero(1, sizeof *tok);
-    return tok ? finish(tok, dulm_load_json(tok, bytes, size, "tokenizer.json in memory"),
-                        options, out)
+    return tok ? finish(tok, dulm_load_json(tok, bytes, size, "tokenizer.json in memory"), options,
+                        out)
                : dulm_fail_memory();
 }
 

@@ -9,8 +9,8 @@
 static const float *attention_input(const struct dulm_pass *p, int layer, const float *x,
                                     const struct dulm_block_state *s)
 {
-    const bool normed = p->family->pre_norm &&
-                        p->weights->layer[layer].slot[DULM_ATTENTION_NORM_W] != NULL;
+    const bool normed =
+        p->family->pre_norm && p->weights->layer[layer].slot[DULM_ATTENTION_NORM_W] != NULL;
     return normed ? s->normed : x;
 }
 
@@ -45,8 +45,8 @@ static diffulm_status attention_forward(const struct dulm_pass *p, int layer, co
         dulm_layer_norm(p->rt, p->tokens, d, x, w[DULM_ATTENTION_NORM_W], w[DULM_ATTENTION_NORM_B],
                         p->config->eps, s->normed);
     for (int i = 0; i < 3; i++) {
-        diffulm_status rc = dulm_linear(p, layer, DULM_QUERY_W + 2 * i, d, d, in,
-                                        s->qkv + (size_t)i * d, 3 * d);
+        diffulm_status rc =
+            dulm_linear(p, layer, DULM_QUERY_W + 2 * i, d, d, in, s->qkv + (size_t)i * d, 3 * d);
         if (rc < 0)
             return rc;
     }
@@ -119,8 +119,8 @@ static diffulm_status ffn_backward(const struct dulm_pass *p, const struct dulm_
     }
     memcpy(da, dsum, bytes);
     dulm_dropout_apply(p, c->hidden_dropout, 3 + 3 * (uint32_t)layer, dsum);
-    diffulm_status rc = dulm_linear_backward(p, g, layer, DULM_DOWN_W, f, d, s->act, dsum, d, false,
-                                             b->wide2);
+    diffulm_status rc =
+        dulm_linear_backward(p, g, layer, DULM_DOWN_W, f, d, s->act, dsum, d, false, b->wide2);
     if (rc < 0)
         return rc;
     dulm_activate_backward(p->rt, c->activation, p->family->gated, p->tokens, f, s->up, b->wide2,
@@ -156,8 +156,8 @@ static diffulm_status attention_backward(const struct dulm_pass *p, const struct
     memcpy(dx, dsum, bytes);
     dulm_dropout_apply(p, c->hidden_dropout, 2 + 3 * (uint32_t)layer, dsum);
     float *dcontext = b->wide2;
-    diffulm_status rc = dulm_linear_backward(p, g, layer, DULM_OUT_W, d, d, s->context, dsum, d,
-                                             false, dcontext);
+    diffulm_status rc =
+        dulm_linear_backward(p, g, layer, DULM_OUT_W, d, d, s->context, dsum, d, false, dcontext);
     const struct dulm_visibility visible = visibility(p, layer);
     const struct dulm_attention_dropout dropout = dulm_attention_dropout_of(p, layer);
     if (rc == DIFFULM_OK)

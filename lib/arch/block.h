@@ -8,16 +8,16 @@
 
 /* What a block computes on the way and its backward pass needs. */
 struct dulm_block_state {
-    float *normed;    /* [T, d] pre-norm families: input of the attention */
-    float *qkv;       /* [T, 3 d] after rotary positions */
-    float *context;   /* [T, d] */
-    float *attn_sum;  /* [T, d] residual sum after attention */
-    float *attn_out;  /* [T, d] post-norm: its norm; pre-norm: the same memory as attn_sum */
-    float *normed2;   /* [T, d] pre-norm: input of the FFN */
-    float *up;        /* [T, u] */
-    float *act;       /* [T, f] */
-    float *ffn_sum;   /* [T, d] residual sum after the FFN */
-    float *out;       /* [T, d] post-norm: its norm; pre-norm: the same memory as ffn_sum */
+    float *normed;   /* [T, d] pre-norm families: input of the attention */
+    float *qkv;      /* [T, 3 d] after rotary positions */
+    float *context;  /* [T, d] */
+    float *attn_sum; /* [T, d] residual sum after attention */
+    float *attn_out; /* [T, d] post-norm: its norm; pre-norm: the same memory as attn_sum */
+    float *normed2;  /* [T, d] pre-norm: input of the FFN */
+    float *up;       /* [T, u] */
+    float *act;      /* [T, f] */
+    float *ffn_sum;  /* [T, d] residual sum after the FFN */
+    float *out;      /* [T, d] post-norm: its norm; pre-norm: the same memory as ffn_sum */
 };
 
 struct dulm_dropout {
@@ -35,13 +35,13 @@ struct dulm_pass {
     const struct dulm_weights *weights;
     const struct dulm_batch *batch;
     size_t tokens;
-    const int32_t *positions; /* [T] resolved */
-    const int32_t *block;     /* [T] newlines before the token */
+    const int32_t *positions;  /* [T] resolved */
+    const int32_t *block;      /* [T] newlines before the token */
     const uint32_t *token_row; /* [T] row of each token; only with dropout */
     const uint32_t *token_at;  /* [T] index in its row; only with dropout */
     struct dulm_attention_shape shape;
     struct dulm_dropout dropout;
-    float *scratch; /* attention, and [T, d] twice */
+    float *scratch;         /* attention, and [T, d] twice */
     float *adapter_scratch; /* [T, rank]; only with adapters */
 };
 

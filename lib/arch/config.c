@@ -73,9 +73,12 @@ static bool read_bool(struct reader *r, const char *key, bool fallback)
 static const struct {
     const char *name;
     enum dulm_activation kind;
-} activations[] = {{"gelu", DULM_GELU},          {"gelu_python", DULM_GELU},
-                   {"relu", DULM_RELU},          {"gelu_new", DULM_GELU_TANH},
-                   {"gelu_pytorch_tanh", DULM_GELU_TANH}, {"silu", DULM_SILU},
+} activations[] = {{"gelu", DULM_GELU},
+                   {"gelu_python", DULM_GELU},
+                   {"relu", DULM_RELU},
+                   {"gelu_new", DULM_GELU_TANH},
+                   {"gelu_pytorch_tanh", DULM_GELU_TANH},
+                   {"silu", DULM_SILU},
                    {"swish", DULM_SILU}};
 
 static enum dulm_activation read_activation(struct reader *r, const char *key)
@@ -88,9 +91,9 @@ static enum dulm_activation read_activation(struct reader *r, const char *key)
         if (strcmp(name, activations[i].name) == 0)
             return activations[i].kind;
     if (r->rc == DIFFULM_OK)
-        r->rc = dulm_fail(DIFFULM_E_UNSUPPORTED,
-                          "%s: %s is %.40s, expected gelu, relu, gelu_new or silu", r->path, key,
-                          name);
+        r->rc =
+            dulm_fail(DIFFULM_E_UNSUPPORTED,
+                      "%s: %s is %.40s, expected gelu, relu, gelu_new or silu", r->path, key, name);
     return DULM_GELU;
 }
 
@@ -115,8 +118,7 @@ static void read_family(struct reader *r, struct dulm_config *c)
 /* An encoder saved without its head says so by its class: BertModel and the like. */
 static bool expects_head(const json_t *root)
 {
-    const char *name =
-        json_string_value(json_array_get(json_object_get(root, "architectures"), 0));
+    const char *name = json_string_value(json_array_get(json_object_get(root, "architectures"), 0));
     const size_t length = name ? strlen(name) : 0;
     return !(length > 5 && strcmp(name + length - 5, "Model") == 0);
 }
@@ -134,8 +136,8 @@ static void read_sizes(struct reader *r, struct dulm_config *c)
     c->positions = read_int(r, "max_position_embeddings", 1, DULM_LIMIT_DIMENSION,
                             modern ? &modern_positions : &positions);
     c->type_rows = modern ? 0 : read_int(r, "type_vocab_size", 1, DULM_LIMIT_DIMENSION, &two);
-    c->pad_id = (int32_t)read_int(r, "pad_token_id", 0, c->vocabulary - 1,
-                                  modern ? &modern_pad : &pad);
+    c->pad_id =
+        (int32_t)read_int(r, "pad_token_id", 0, c->vocabulary - 1, modern ? &modern_pad : &pad);
     c->bos_id = (int32_t)read_int(r, "bos_token_id", -1, c->vocabulary - 1, &none);
     c->eos_id = (int32_t)read_int(r, "eos_token_id", -1, c->vocabulary - 1, &none);
     c->mask_id = (int32_t)read_int(r, "mask_token_id", -1, c->vocabulary - 1, &none);
@@ -225,7 +227,8 @@ static void read_bert_like(struct reader *r, struct dulm_config *c)
         r->rc = dulm_fail(DIFFULM_E_UNSUPPORTED,
                           "%s: position_embedding_type is %.40s, expected absolute", r->path,
                           json_is_string(kind) ? json_string_value(kind) : "(not a string)");
-    c->eps = read_float(r, "layer_norm_eps", 0, 1, c->family == DULM_FAMILY_XLM_ROBERTA_XL ? 1e-5 : 1e-12);
+    c->eps = read_float(r, "layer_norm_eps", 0, 1,
+                        c->family == DULM_FAMILY_XLM_ROBERTA_XL ? 1e-5 : 1e-12);
     c->activation = read_activation(r, "hidden_act");
     c->head_activation = dulm_family_of(c->family)->head_follows_act ? c->activation : DULM_GELU;
     c->attention_bias = c->ffn_bias = c->norm_bias = c->head_bias = c->decoder_bias = true;

@@ -57,11 +57,11 @@ static void write_modernbert(json_t *root, const struct dulm_config *c)
     json_object_set_new(root, "global_rope_theta", single(c->theta_global));
     json_object_set_new(root, "local_rope_theta", single(c->theta_local));
     json_object_set_new(root, "layer_types", layer_types(c));
-    json_object_set_new(
-        root, "rope_parameters",
-        json_pack("{s:{s:o,s:s},s:{s:o,s:s}}", "full_attention", "rope_theta",
-                  single(c->theta_global), "rope_type", "default", "sliding_attention",
-                  "rope_theta", single(c->theta_local), "rope_type", "default"));
+    json_object_set_new(root, "rope_parameters",
+                        json_pack("{s:{s:o,s:s},s:{s:o,s:s}}", "full_attention", "rope_theta",
+                                  single(c->theta_global), "rope_type", "default",
+                                  "sliding_attention", "rope_theta", single(c->theta_local),
+                                  "rope_type", "default"));
 }
 
 static void write_bert_like(json_t *root, const struct dulm_config *c)
@@ -76,21 +76,20 @@ static void write_bert_like(json_t *root, const struct dulm_config *c)
 json_t *dulm_config_write(const struct dulm_config *c, const char *dtype)
 {
     const struct dulm_family *family = dulm_family_of(c->family);
-    json_t *root = json_pack("{s:[s],s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:b}", "architectures",
-                             family->architecture, "model_type", family->model_type, "dtype", dtype,
-                             "vocab_size", (json_int_t)c->vocabulary, "hidden_size",
-                             (json_int_t)c->hidden, "num_hidden_layers", (json_int_t)c->layers,
-                             "num_attention_heads", (json_int_t)c->heads, "intermediate_size",
-                             (json_int_t)c->ffn, "max_position_embeddings",
-                             (json_int_t)c->positions, "pad_token_id", c->pad_id,
-                             "tie_word_embeddings", c->tied);
+    json_t *root = json_pack(
+        "{s:[s],s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:b}", "architectures", family->architecture,
+        "model_type", family->model_type, "dtype", dtype, "vocab_size", (json_int_t)c->vocabulary,
+        "hidden_size", (json_int_t)c->hidden, "num_hidden_layers", (json_int_t)c->layers,
+        "num_attention_heads", (json_int_t)c->heads, "intermediate_size", (json_int_t)c->ffn,
+        "max_position_embeddings", (json_int_t)c->positions, "pad_token_id", c->pad_id,
+        "tie_word_embeddings", c->tied);
     if (!root)
         return NULL;
     const struct {
         const char *key;
         int32_t id;
-    } ids[] = {{"bos_token_id", c->bos_id}, {"eos_token_id", c->eos_id},
-               {"mask_token_id", c->mask_id}};
+    } ids[] = {
+        {"bos_token_id", c->bos_id}, {"eos_token_id", c->eos_id}, {"mask_token_id", c->mask_id}};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         if (ids[i].id >= 0)
             json_object_set_new(root, ids[i].key, json_integer(ids[i].id));

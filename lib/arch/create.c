@@ -41,9 +41,8 @@ static void fill(const struct dulm_config *c, const struct dulm_parameter *param
         const double s = p->rank == 2 ? deviation(c, p, std) : 0;
         const float constant = is_norm_weight(p) ? 1.0f : 0.0f;
         for (size_t k = 0; k < p->elements; k++)
-            values[k] = p->rank == 2
-                            ? (float)(s * dulm_init_normal(seed, (uint32_t)i, (uint32_t)k))
-                            : constant;
+            values[k] = p->rank == 2 ? (float)(s * dulm_init_normal(seed, (uint32_t)i, (uint32_t)k))
+                                     : constant;
         values += p->elements;
     }
 }

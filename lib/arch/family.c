@@ -1,6 +1,7 @@
 /* family.c: the table of families: tensor names and facts. A new family is a row here. */
 #include "arch/config.h"
 
+/* clang-format off */
 #define ROBERTA_HEAD                                                                               \
     [DULM_HEAD_DENSE_W] = "lm_head.dense.weight", [DULM_HEAD_DENSE_B] = "lm_head.dense.bias",      \
     [DULM_HEAD_NORM_W] = "lm_head.layer_norm.weight",                                              \
@@ -109,6 +110,7 @@ static const struct dulm_family families[DULM_FAMILIES] = {
          .bert_positions = true,
          .head_follows_act = true},
 };
+/* clang-format on */
 
 const struct dulm_family *dulm_family_of(enum dulm_family_id id)
 {

@@ -56,10 +56,22 @@ size_t dulm_length_parameters(const struct dulm_config *c,
 static void point(const struct dulm_config *c, float *values, struct dulm_weights *weights,
                   float *rest[4])
 {
-    static const int slots[DULM_LENGTH_SLOTS] = {
-        DULM_QUERY_W, DULM_QUERY_B, DULM_OUT_W, DULM_OUT_B, DULM_UP_W, DULM_UP_B, DULM_DOWN_W,
-        DULM_DOWN_B, DULM_ATTENTION_NORM_W, DULM_ATTENTION_NORM_B, DULM_FFN_NORM_W,
-        DULM_FFN_NORM_B, -1, -1, -1, -1};
+    static const int slots[DULM_LENGTH_SLOTS] = {DULM_QUERY_W,
+                                                 DULM_QUERY_B,
+                                                 DULM_OUT_W,
+                                                 DULM_OUT_B,
+                                                 DULM_UP_W,
+                                                 DULM_UP_B,
+                                                 DULM_DOWN_W,
+                                                 DULM_DOWN_B,
+                                                 DULM_ATTENTION_NORM_W,
+                                                 DULM_ATTENTION_NORM_B,
+                                                 DULM_FFN_NORM_W,
+                                                 DULM_FFN_NORM_B,
+                                                 -1,
+                                                 -1,
+                                                 -1,
+                                                 -1};
     struct dulm_length_parameter list[DULM_LENGTH_SLOTS];
     dulm_length_parameters(c, list);
     const size_t d = (size_t)c->hidden;
@@ -121,15 +133,24 @@ static diffulm_status place(struct dulm_length_pass *p, size_t tokens, size_t ro
     const struct {
         float **at;
         size_t size;
-    } parts[] = {{&s->qkv, tokens * 3 * d},     {&s->context, tokens * d},
-                 {&s->attn_sum, tokens * d},    {&s->attn_out, tokens * d},
-                 {&s->up, tokens * f},          {&s->act, tokens * f},
-                 {&s->ffn_sum, tokens * d},     {&s->out, tokens * d},
-                 {&p->scratch.wide, tokens * wide}, {&p->scratch.wide2, tokens * wide2},
-                 {&p->scratch.narrow, tokens * d}, {&p->scratch.attn, tokens * d},
-                 {&p->scratch.stats, tokens * 2}, {&p->dx, tokens * d},
-                 {&p->pooled, rows * d},        {&p->d_pooled, rows * d},
-                 {&p->dense, rows * f},         {&p->tanh, rows * f},
+    } parts[] = {{&s->qkv, tokens * 3 * d},
+                 {&s->context, tokens * d},
+                 {&s->attn_sum, tokens * d},
+                 {&s->attn_out, tokens * d},
+                 {&s->up, tokens * f},
+                 {&s->act, tokens * f},
+                 {&s->ffn_sum, tokens * d},
+                 {&s->out, tokens * d},
+                 {&p->scratch.wide, tokens * wide},
+                 {&p->scratch.wide2, tokens * wide2},
+                 {&p->scratch.narrow, tokens * d},
+                 {&p->scratch.attn, tokens * d},
+                 {&p->scratch.stats, tokens * 2},
+                 {&p->dx, tokens * d},
+                 {&p->pooled, rows * d},
+                 {&p->d_pooled, rows * d},
+                 {&p->dense, rows * f},
+                 {&p->tanh, rows * f},
                  {&p->d_dense, rows * f}};
     const size_t count = sizeof parts / sizeof *parts;
     size_t total = 0;
@@ -195,8 +216,8 @@ static diffulm_status top_backward(struct dulm_length_pass *p, const float *d_lo
     const struct diffulm_runtime *rt = p->pass.rt;
     const size_t d = (size_t)p->config.hidden, f = (size_t)p->config.ffn;
     const size_t classes = (size_t)p->config.positions, rows = p->batch.rows;
-    diffulm_status rc = dulm_gemm(rt, true, false, classes, f, rows, d_logits, classes, p->tanh, f,
-                                  true, g[2], f);
+    diffulm_status rc =
+        dulm_gemm(rt, true, false, classes, f, rows, d_logits, classes, p->tanh, f, true, g[2], f);
     dulm_column_sums(rt, rows, classes, classes, d_logits, g[3]);
     if (rc == DIFFULM_OK)
         rc = dulm_gemm(rt, false, false, rows, f, classes, d_logits, classes, w[2], f, false,

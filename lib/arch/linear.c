@@ -16,8 +16,8 @@ static float *values(const struct dulm_weights *w, int layer, int slot)
     return layer < 0 ? w->global[slot] : w->layer[layer].slot[slot];
 }
 
-diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, size_t in,
-                           size_t out, const float *x, float *y, size_t ldy)
+diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, size_t in, size_t out,
+                           const float *x, float *y, size_t ldy)
 {
     const float *w = values(pass->weights, layer, slot);
     const float *b = values(pass->weights, layer, slot + 1);
@@ -34,8 +34,8 @@ diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, si
     for (size_t i = 0; i < rows * a->rank; i++)
         h[i] *= a->scale;
     if (rc == DIFFULM_OK)
-        rc = dulm_gemm(pass->rt, false, true, rows, out, a->rank, h, a->rank, a->b, a->rank, true, y,
-                       ldy);
+        rc = dulm_gemm(pass->rt, false, true, rows, out, a->rank, h, a->rank, a->b, a->rank, true,
+                       y, ldy);
     return rc;
 }
 
@@ -129,13 +129,12 @@ void dulm_dropout_apply(const struct dulm_pass *pass, float rate, uint32_t site,
 struct dulm_attention_dropout dulm_attention_dropout_of(const struct dulm_pass *pass, int layer)
 {
     const struct dulm_config *c = pass->config;
-    return (struct dulm_attention_dropout){
-        .rate = pass->dropout.on ? c->attention_dropout : 0,
-        .seed = pass->dropout.seed,
-        .step = pass->dropout.step,
-        .row_number = pass->dropout.row_number,
-        .first_draw = (1 + 3 * (uint32_t)layer) * site_size(c),
-        .stride = (uint32_t)((c->positions + 3) / 4 * 4)};
+    return (struct dulm_attention_dropout){.rate = pass->dropout.on ? c->attention_dropout : 0,
+                                           .seed = pass->dropout.seed,
+                                           .step = pass->dropout.step,
+                                           .row_number = pass->dropout.row_number,
+                                           .first_draw = (1 + 3 * (uint32_t)layer) * site_size(c),
+                                           .stride = (uint32_t)((c->positions + 3) / 4 * 4)};
 }
 
 bool dulm_dropout_fits(const struct dulm_config *c)

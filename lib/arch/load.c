@@ -75,8 +75,7 @@ static diffulm_status check(struct loader *l, const struct dulm_parameter *p,
     char want[64], have[160];
     dulm_shape_text(p->rank, p->shape, want, sizeof want);
     if (!t)
-        return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s %s is missing", l->folder, p->name,
-                         want);
+        return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s %s is missing", l->folder, p->name, want);
     if (t->dtype > DULM_BF16)
         return dulm_fail(DIFFULM_E_UNSUPPORTED,
                          "%s: tensor %s is stored as %s, expected F32, F16 or BF16", l->folder,
@@ -264,8 +263,8 @@ diffulm_status diffulm_model_open(const char *folder, const struct diffulm_model
         m->runtime = diffulm_runtime_ref(o.runtime);
     else
         rc = dulm_runtime_default(&m->runtime);
-    struct loader loader = {.model = m, .folder = folder, .seed = o.seed,
-                            .fresh_head = o.head == DIFFULM_HEAD_FRESH};
+    struct loader loader = {
+        .model = m, .folder = folder, .seed = o.seed, .fresh_head = o.head == DIFFULM_HEAD_FRESH};
     if (rc == DIFFULM_OK)
         rc = open_model(&loader);
     if (rc < 0) {

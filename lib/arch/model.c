@@ -100,9 +100,13 @@ static diffulm_status write_weights(const struct dulm_parameter *parameters, siz
     for (size_t i = 0; i < count; i++) {
         const struct dulm_parameter *p = &parameters[i];
         dulm_narrow(dtype, dulm_weights_get(weights, p), p->elements, next);
-        tensors[i] = (struct dulm_tensor){.name = p->name, .dtype = dtype, .rank = p->rank,
-                                          .shape = {p->shape[0], p->shape[1]}, .data = next,
-                                          .bytes = p->elements * size, .elements = p->elements};
+        tensors[i] = (struct dulm_tensor){.name = p->name,
+                                          .dtype = dtype,
+                                          .rank = p->rank,
+                                          .shape = {p->shape[0], p->shape[1]},
+                                          .data = next,
+                                          .bytes = p->elements * size,
+                                          .elements = p->elements};
         next += p->elements * size;
     }
     rc = dulm_safetensors_write(path, tensors, count);

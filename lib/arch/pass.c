@@ -126,8 +126,12 @@ diffulm_status dulm_pass_prepare(const struct diffulm_runtime *rt, const struct 
     if (rc < 0)
         return rc;
     const size_t tokens = batch->offsets[batch->rows];
-    struct dulm_pass p = {.rt = rt, .config = config, .weights = weights, .batch = batch,
-                          .family = dulm_family_of(config->family), .tokens = tokens};
+    struct dulm_pass p = {.rt = rt,
+                          .config = config,
+                          .weights = weights,
+                          .batch = batch,
+                          .family = dulm_family_of(config->family),
+                          .tokens = tokens};
     p.shape = (struct dulm_attention_shape){batch->rows, batch->offsets, (size_t)config->heads,
                                             (size_t)(config->hidden / config->heads), longest};
     rc = reserve(buffers, tokens);

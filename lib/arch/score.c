@@ -51,7 +51,8 @@ static diffulm_status layout(struct dulm_workspace *ws, const struct dulm_pass *
     const size_t d = (size_t)p->config->hidden, f = (size_t)p->config->ffn;
     const size_t u = p->family->gated ? 2 * f : f, wide = u > 3 * d ? u : 3 * d;
     const size_t narrow = f > d ? f : d;
-    diffulm_status rc = dulm_reserve(&ws->memory, &ws->capacity, p->tokens * (5 * d + wide + narrow));
+    diffulm_status rc =
+        dulm_reserve(&ws->memory, &ws->capacity, p->tokens * (5 * d + wide + narrow));
     if (rc < 0)
         return rc;
     float *next = ws->memory;
@@ -74,8 +75,8 @@ diffulm_status dulm_encode(struct dulm_workspace *ws, const struct diffulm_model
     float *x[2] = {NULL, NULL};
     struct dulm_block_state state = {0};
     ws->encoded = NULL;
-    diffulm_status rc = dulm_pass_prepare(model->runtime, &model->config, &model->weights, batch,
-                                          &ws->buffers, p);
+    diffulm_status rc =
+        dulm_pass_prepare(model->runtime, &model->config, &model->weights, batch, &ws->buffers, p);
     if (rc == DIFFULM_OK)
         rc = layout(ws, p, x, &state);
     if (rc < 0)

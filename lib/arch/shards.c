@@ -37,8 +37,8 @@ static diffulm_status open_shard(struct set *set, const char *folder, const char
         !dulm_grow((void **)&set->shard, &set->capacity, set->count + 1, sizeof *set->shard))
         return dulm_fail_memory();
     char *path = dulm_path_join(folder, name), *copy = dulm_strndup(name, strlen(name));
-    diffulm_status rc = path && copy ? dulm_safetensors_open(path, &set->shard[set->count])
-                                     : dulm_fail_memory();
+    diffulm_status rc =
+        path && copy ? dulm_safetensors_open(path, &set->shard[set->count]) : dulm_fail_memory();
     dulm_free(path);
     if (rc < 0) {
         dulm_free(copy);

@@ -76,8 +76,8 @@ static diffulm_status layout(struct dulm_tape *tape)
         tape->layers = layers;
     }
     const size_t wide = u > 3 * d ? u : 3 * d, wide2 = f > d ? f : d;
-    diffulm_status rc = dulm_reserve(&tape->memory, &tape->capacity,
-                                     t * (3 * d + layers * (8 * d + u + f)));
+    diffulm_status rc =
+        dulm_reserve(&tape->memory, &tape->capacity, t * (3 * d + layers * (8 * d + u + f)));
     if (rc == DIFFULM_OK)
         rc = dulm_reserve(&tape->work, &tape->work_capacity, t * (4 * d + wide + wide2 + 2));
     if (rc < 0)
@@ -137,7 +137,8 @@ diffulm_status dulm_tape_forward(struct dulm_tape *tape, const struct diffulm_ru
             return rc;
     }
     const size_t d = (size_t)config->hidden;
-    const float *last = input_of(tape, (int)config->layers), *norm = weights->global[DULM_FINAL_NORM_W];
+    const float *last = input_of(tape, (int)config->layers),
+                *norm = weights->global[DULM_FINAL_NORM_W];
     if (norm)
         dulm_layer_norm(rt, p->tokens, d, last, norm, weights->global[DULM_FINAL_NORM_B],
                         config->eps, tape->encoded);
@@ -207,8 +208,8 @@ static diffulm_status chunk_backward(struct dulm_tape *tape, const struct dulm_t
     const size_t d = (size_t)p->config->hidden, v = (size_t)p->config->vocabulary;
     const float *decoder = p->weights->global[DULM_DECODER_W];
     float *d_decoder = g->global[DULM_DECODER_W], *d_bias = g->global[DULM_DECODER_B];
-    diffulm_status rc = dulm_gemm(p->rt, false, false, c->n, d, v, c->logits, v, decoder, d, false,
-                                  c->d_normed, d);
+    diffulm_status rc =
+        dulm_gemm(p->rt, false, false, c->n, d, v, c->logits, v, decoder, d, false, c->d_normed, d);
     if (rc == DIFFULM_OK && d_decoder)
         rc = dulm_gemm(p->rt, true, false, v, d, c->n, c->logits, v, c->normed, d, true, d_decoder,
                        d);
@@ -240,8 +241,7 @@ diffulm_status dulm_tape_loss(struct dulm_tape *tape, const struct dulm_targets 
     size_t most = CHUNK_FLOATS / v;
     most = most < 1 ? 1 : most;
     most = most > targets->count ? targets->count : most;
-    diffulm_status rc = dulm_reserve(&tape->logits, &tape->logits_capacity,
-                                     most * (6 * d + 2 + v));
+    diffulm_status rc = dulm_reserve(&tape->logits, &tape->logits_capacity, most * (6 * d + 2 + v));
     if (rc < 0)
         return rc;
     if (grads)

@@ -99,9 +99,8 @@ static void name_layer(struct dulm_parameter *p, const struct dulm_family *famil
 {
     const int at = snprintf(p->name, sizeof p->name, "%s", family->prefix);
     const char *number = strstr(family->layer, "%d");
-    snprintf(p->name + at, sizeof p->name - (size_t)at, "%.*s%d%s%s",
-             (int)(number - family->layer), family->layer, p->layer, number + 2,
-             family->layer_name[p->slot]);
+    snprintf(p->name + at, sizeof p->name - (size_t)at, "%.*s%d%s%s", (int)(number - family->layer),
+             family->layer, p->layer, number + 2, family->layer_name[p->slot]);
 }
 
 static void name_global(struct dulm_parameter *p, const struct dulm_config *c)

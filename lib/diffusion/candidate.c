@@ -35,8 +35,8 @@ float dulm_draws_token_gumbel(const struct dulm_draws *d, size_t i, size_t v, si
 {
     if (d->token_sample_gumbel)
         return d->token_sample_gumbel[i * vocabulary + v];
-    return (float)dulm_gumbel(dulm_draw(d->seed, DULM_STREAM_TOKEN_SAMPLE, d->step, d->row,
-                                        (uint32_t)i, (uint32_t)v));
+    return (float)dulm_gumbel(
+        dulm_draw(d->seed, DULM_STREAM_TOKEN_SAMPLE, d->step, d->row, (uint32_t)i, (uint32_t)v));
 }
 
 size_t dulm_logits_position(const struct diffulm_sampler *sampler, size_t i)

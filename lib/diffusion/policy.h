@@ -40,9 +40,9 @@ struct dulm_row {
     uint8_t *noisy;
     const uint8_t *generated;
     size_t generated_count;
-    size_t *quota;                       /* masks in the current block when it began (LLaDA) */
+    size_t *quota;                          /* masks in the current block when it began (LLaDA) */
     const struct dulm_candidate *candidate; /* [length]; only where needs() asked */
-    struct dulm_ranked *ranked;          /* [length] scratch */
+    struct dulm_ranked *ranked;             /* [length] scratch */
 };
 
 /* Where the random draws of a step come from: the generator, or arrays that a caller feeds in. */
@@ -61,7 +61,8 @@ struct diffulm_sampler;
 struct dulm_policy {
     const char *name; /* up to a parameter written into the name, such as stochastic0.5 */
     enum dulm_key key;
-    bool (*parse)(const char *name, struct diffulm_sampler *sampler); /* true: the name is this one */
+    bool (*parse)(const char *name,
+                  struct diffulm_sampler *sampler); /* true: the name is this one */
     /* Sets wanted[i] = 1 where step k uses the logits of position i. */
     void (*needs)(const struct diffulm_sampler *, const struct dulm_row *,
                   const struct dulm_draws *, int32_t k, uint8_t *wanted);

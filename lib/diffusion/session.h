@@ -35,7 +35,7 @@ struct dulm_step_buffers {
     size_t *offsets, *wanted, *active;
     struct {
         size_t canvas, position;
-    } *places; /* of each wanted position */
+    } * places;                        /* of each wanted position */
     struct dulm_candidate *candidates; /* [tokens] */
     struct dulm_ranked *ranked;
     struct diffulm_change *changes;

@@ -27,7 +27,8 @@ static double share_at(const struct diffulm_sampler *s, int32_t k)
     const double steps = (double)s->options.steps, left = (double)(s->options.steps - k);
     if (!s->cosine)
         return 1.0 / (left + 1);
-    const double now = mask_rate((left + 1) / steps), then = k == s->options.steps ? 0 : mask_rate(left / steps);
+    const double now = mask_rate((left + 1) / steps),
+                 then = k == s->options.steps ? 0 : mask_rate(left / steps);
     return 1.0 - then / now;
 }
 

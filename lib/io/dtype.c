@@ -8,9 +8,9 @@ static const struct {
     const char *name;
     size_t size;
 } dtypes[DULM_DTYPES] = {
-    [DULM_F32] = {"F32", 4}, [DULM_F16] = {"F16", 2}, [DULM_BF16] = {"BF16", 2},
-    [DULM_F64] = {"F64", 8}, [DULM_I64] = {"I64", 8}, [DULM_I32] = {"I32", 4},
-    [DULM_I16] = {"I16", 2}, [DULM_I8] = {"I8", 1},   [DULM_U8] = {"U8", 1},
+    [DULM_F32] = {"F32", 4},   [DULM_F16] = {"F16", 2}, [DULM_BF16] = {"BF16", 2},
+    [DULM_F64] = {"F64", 8},   [DULM_I64] = {"I64", 8}, [DULM_I32] = {"I32", 4},
+    [DULM_I16] = {"I16", 2},   [DULM_I8] = {"I8", 1},   [DULM_U8] = {"U8", 1},
     [DULM_BOOL] = {"BOOL", 1},
 };
 
@@ -28,8 +28,8 @@ void dulm_shape_text(int rank, const int64_t *shape, char *out, size_t capacity)
 {
     size_t at = (size_t)snprintf(out, capacity, "[");
     for (int i = 0; i < rank && at < capacity; i++)
-        at += (size_t)snprintf(out + at, capacity - at, "%s%lld", i ? ", " : "",
-                               (long long)shape[i]);
+        at +=
+            (size_t)snprintf(out + at, capacity - at, "%s%lld", i ? ", " : "", (long long)shape[i]);
     if (at < capacity)
         snprintf(out + at, capacity - at, "]");
 }

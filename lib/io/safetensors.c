@@ -156,9 +156,8 @@ static diffulm_status read_header(struct dulm_safetensors *st)
 {
     const unsigned char *bytes = st->file.data;
     if (st->file.size < 8)
-        return dulm_fail(DIFFULM_E_FORMAT,
-                         "%s: %zu bytes: too short for the 8-byte header length", st->name,
-                         st->file.size);
+        return dulm_fail(DIFFULM_E_FORMAT, "%s: %zu bytes: too short for the 8-byte header length",
+                         st->name, st->file.size);
     uint64_t length = 0;
     for (int i = 7; i >= 0; i--)
         length = length << 8 | bytes[i];

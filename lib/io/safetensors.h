@@ -38,8 +38,8 @@ struct dulm_tensor {
 struct dulm_safetensors;
 
 /* Errors name the file and, where there is one, the tensor. */
-diffulm_status dulm_safetensors_open(const char *path, struct dulm_safetensors **out)
-    DIFFULM_MUST_USE;
+diffulm_status dulm_safetensors_open(const char *path,
+                                     struct dulm_safetensors **out) DIFFULM_MUST_USE;
 /* The same on memory that stays alive and unchanged until close; `name` is for messages. */
 diffulm_status dulm_safetensors_open_memory(const void *data, size_t size, const char *name,
                                             struct dulm_safetensors **out) DIFFULM_MUST_USE;

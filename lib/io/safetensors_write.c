@@ -40,9 +40,8 @@ diffulm_status dulm_safetensors_write(const char *path, const struct dulm_tensor
         dulm_strbuf_append(&all, header.data, header.length);
     for (size_t i = 0; i < count; i++)
         dulm_strbuf_append(&all, tensors[i].data, tensors[i].bytes);
-    diffulm_status rc = header.failed || all.failed
-                            ? dulm_fail_memory()
-                            : dulm_file_replace(path, all.data, all.length);
+    diffulm_status rc = header.failed || all.failed ? dulm_fail_memory()
+                                                    : dulm_file_replace(path, all.data, all.length);
     dulm_strbuf_release(&header);
     dulm_strbuf_release(&all);
     return rc;

@@ -165,8 +165,13 @@ diffulm_status dulm_attention_forward(const struct diffulm_runtime *rt,
                                       const struct dulm_attention_dropout *dropout,
                                       const float *qkv, float *context, float *scratch)
 {
-    struct job job = {.rt = rt, .shape = shape, .visible = visible, .dropout = dropout,
-                      .qkv = qkv, .context = context, .scratch = scratch};
+    struct job job = {.rt = rt,
+                      .shape = shape,
+                      .visible = visible,
+                      .dropout = dropout,
+                      .qkv = qkv,
+                      .context = context,
+                      .scratch = scratch};
     return run(&job);
 }
 
@@ -177,8 +182,14 @@ diffulm_status dulm_attention_backward(const struct diffulm_runtime *rt,
                                        const float *qkv, const float *dcontext, float *dqkv,
                                        float *scratch)
 {
-    struct job job = {.rt = rt, .shape = shape, .visible = visible, .dropout = dropout,
-                      .qkv = qkv, .dcontext = dcontext, .dqkv = dqkv, .scratch = scratch};
+    struct job job = {.rt = rt,
+                      .shape = shape,
+                      .visible = visible,
+                      .dropout = dropout,
+                      .qkv = qkv,
+                      .dcontext = dcontext,
+                      .dqkv = dqkv,
+                      .scratch = scratch};
     return run(&job);
 }
 

@@ -57,8 +57,8 @@ struct dulm_kernels {
 
     /* Decoupled weight decay (Loshchilov & Hutter 2019); correction1/2 = 1 - beta^step. */
     void (*adamw)(size_t count, float *theta, const float *g, float *m, float *v, float scale,
-                  float lr, float decay, float beta1, float beta2, float epsilon,
-                  float correction1, float correction2);
+                  float lr, float decay, float beta1, float beta2, float epsilon, float correction1,
+                  float correction2);
 };
 
 extern const struct dulm_kernels dulm_kernels_baseline;

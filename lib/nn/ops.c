@@ -17,13 +17,13 @@ static void gemm_part(void *user, size_t begin, size_t end, int worker)
 {
     (void)worker;
     const struct gemm_job *j = user;
-    j->rt->kernels->gemm(j->trans_a, j->trans_b, begin, end, j->n, j->k, j->a, j->lda, j->b,
-                         j->ldb, j->accumulate, j->c, j->ldc);
+    j->rt->kernels->gemm(j->trans_a, j->trans_b, begin, end, j->n, j->k, j->a, j->lda, j->b, j->ldb,
+                         j->accumulate, j->c, j->ldc);
 }
 
 diffulm_status dulm_gemm(const struct diffulm_runtime *rt, bool trans_a, bool trans_b, size_t m,
-                         size_t n, size_t k, const float *a, size_t lda, const float *b,
-                         size_t ldb, bool accumulate, float *c, size_t ldc)
+                         size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb,
+                         bool accumulate, float *c, size_t ldc)
 {
     if (m == 0 || n == 0)
         return DIFFULM_OK;
@@ -72,8 +72,8 @@ static void norm_part(void *user, size_t begin, size_t end, int worker)
 void dulm_layer_norm(const struct diffulm_runtime *rt, size_t rows, size_t d, const float *x,
                      const float *weight, const float *bias, float eps, float *y)
 {
-    struct row_job job = {.k = rt->kernels, .d = d, .x = x, .weight = weight, .bias = bias,
-                          .eps = eps, .y = y};
+    struct row_job job = {
+        .k = rt->kernels, .d = d, .x = x, .weight = weight, .bias = bias, .eps = eps, .y = y};
     dulm_parallel(rt->threads, rows, 16, norm_part, &job);
 }
 
@@ -97,8 +97,16 @@ void dulm_layer_norm_backward(const struct diffulm_runtime *rt, size_t rows, siz
                               const float *x, const float *weight, float eps, const float *dy,
                               float *dx, float *stats, float *dweight, float *dbias)
 {
-    struct row_job job = {.k = rt->kernels, .rows = rows, .d = d, .x = x, .weight = weight,
-                          .eps = eps, .dy = dy, .y = dx, .stats = stats, .dweight = dweight,
+    struct row_job job = {.k = rt->kernels,
+                          .rows = rows,
+                          .d = d,
+                          .x = x,
+                          .weight = weight,
+                          .eps = eps,
+                          .dy = dy,
+                          .y = dx,
+                          .stats = stats,
+                          .dweight = dweight,
                           .dbias = dbias};
     dulm_parallel(rt->threads, rows, 16, norm_back_part, &job);
     if (dweight)
@@ -139,8 +147,8 @@ static void activate_back_part(void *user, size_t begin, size_t end, int worker)
 void dulm_activate_backward(const struct diffulm_runtime *rt, enum dulm_activation kind, bool gated,
                             size_t rows, size_t f, const float *u, const float *dy, float *du)
 {
-    struct row_job job = {.k = rt->kernels, .kind = kind, .gated = gated, .d = f, .x = u,
-                          .dy = dy, .y = du};
+    struct row_job job = {
+        .k = rt->kernels, .kind = kind, .gated = gated, .d = f, .x = u, .dy = dy, .y = du};
     dulm_parallel(rt->threads, rows, 4, activate_back_part, &job);
 }
 
@@ -166,7 +174,7 @@ static void add_part(void *user, size_t begin, size_t end, int worker)
 }
 
 void dulm_residual(const struct diffulm_runtime *rt, size_t count, const float *a, const float *b,
-              float *y)
+                   float *y)
 {
     struct row_job job = {.k = rt->kernels, .x = a, .dy = b, .y = y};
     dulm_parallel(rt->threads, count, 4096, add_part, &job);

@@ -18,9 +18,8 @@ struct diffulm_runtime {
 
 /* C[m, n] (+)= op(A) op(B), all threads; see dulm_kernels.gemm for the flags. */
 diffulm_status dulm_gemm(const struct diffulm_runtime *rt, bool trans_a, bool trans_b, size_t m,
-                         size_t n, size_t k, const float *a, size_t lda, const float *b,
-                         size_t ldb, bool accumulate, float *c,
-                         size_t ldc) DIFFULM_MUST_USE;
+                         size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb,
+                         bool accumulate, float *c, size_t ldc) DIFFULM_MUST_USE;
 /* The same on the calling thread alone, for use inside a parallel loop. */
 diffulm_status dulm_gemm_single(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
                                 size_t m, size_t n, size_t k, const float *a, size_t lda,
@@ -42,7 +41,7 @@ void dulm_activate_backward(const struct diffulm_runtime *rt, enum dulm_activati
 void dulm_column_sums(const struct diffulm_runtime *rt, size_t rows, size_t columns, size_t stride,
                       const float *x, float *out);
 void dulm_residual(const struct diffulm_runtime *rt, size_t count, const float *a, const float *b,
-              float *y);
+                   float *y);
 /* Every row of y[rows, stride] = bias[columns], or 0 where bias is NULL. */
 void dulm_fill_rows(const struct diffulm_runtime *rt, size_t rows, size_t columns, size_t stride,
                     const float *bias, float *y);

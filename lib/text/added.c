@@ -45,20 +45,19 @@ diffulm_status dulm_added_read(struct diffulm_tokenizer *tok, const json_t *json
     {
         const json_t *id = json_object_get(item, "id"), *content = json_object_get(item, "content");
         if (!json_is_integer(id) || json_integer_value(id) < 0 ||
-            json_integer_value(id) >= (json_int_t)DULM_LIMIT_VOCABULARY ||
-            !json_is_string(content))
+            json_integer_value(id) >= (json_int_t)DULM_LIMIT_VOCABULARY || !json_is_string(content))
             return dulm_fail(DIFFULM_E_FORMAT,
                              "%s: added_tokens: entry %zu needs an integer id and a content", path,
                              i);
-        const struct dulm_added token = {.content = (char *)(uintptr_t)json_string_value(content),
-                                         .length = json_string_length(content),
-                                         .id = number_of(tok, json_string_value(content),
-                                                         json_string_length(content)),
-                                         .single_word = flag(item, "single_word"),
-                                         .lstrip = flag(item, "lstrip"),
-                                         .rstrip = flag(item, "rstrip"),
-                                         .normalized = flag(item, "normalized"),
-                                         .special = flag(item, "special")};
+        const struct dulm_added token = {
+            .content = (char *)(uintptr_t)json_string_value(content),
+            .length = json_string_length(content),
+            .id = number_of(tok, json_string_value(content), json_string_length(content)),
+            .single_word = flag(item, "single_word"),
+            .lstrip = flag(item, "lstrip"),
+            .rstrip = flag(item, "rstrip"),
+            .normalized = flag(item, "normalized"),
+            .special = flag(item, "special")};
         diffulm_status rc = dulm_added_add(tok, &token);
         if (rc < 0)
             return rc;
@@ -174,8 +173,8 @@ static void extract(const struct diffulm_tokenizer *tok, bool normalized, const 
     for (size_t i = s->begin; i < s->end;) {
         const struct dulm_added *a = match_at(tok, normalized, in->text + i, s->end - i);
         size_t from = i, to = a ? i + a->matched_length : i + 1;
-        const bool alone = a && (!a->single_word ||
-                                 stands_alone(in->text, s->begin, s->end, from, to));
+        const bool alone =
+            a && (!a->single_word || stands_alone(in->text, s->begin, s->end, from, to));
         i = to;
         if (!alone)
             continue;
@@ -185,8 +184,7 @@ static void extract(const struct diffulm_tokenizer *tok, bool normalized, const 
                 break;
             from = back;
         }
-        while (a->rstrip && to < s->end &&
-               dulm_is_white_space(dulm_utf8_decode(in->text + to, &n)))
+        while (a->rstrip && to < s->end && dulm_is_white_space(dulm_utf8_decode(in->text + to, &n)))
             to += n;
         dulm_doc_slice(out, in, open, from);
         const size_t start = out->length;

@@ -12,8 +12,7 @@ static size_t slot_of(const struct dulm_subword *m, int32_t left, int32_t right)
 {
     uint64_t h = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9E3779B97F4A7C15u;
     size_t at = (size_t)(h >> 20) & (m->merge_size - 1);
-    while (m->merge[at].rank >= 0 &&
-           (m->merge[at].left != left || m->merge[at].right != right))
+    while (m->merge[at].rank >= 0 && (m->merge[at].left != left || m->merge[at].right != right))
         at = (at + 1) & (m->merge_size - 1);
     return at;
 }

@@ -48,8 +48,7 @@ static void sort_marks(struct dulm_changes *c, size_t first)
         const struct dulm_change mark = c->list[i];
         const int class = dulm_combining_class(mark.c);
         size_t j = i;
-        while (class != 0 && j > first &&
-               dulm_combining_class(c->list[j - 1].c) > class) {
+        while (class != 0 && j > first && dulm_combining_class(c->list[j - 1].c) > class) {
             c->list[j] = c->list[j - 1];
             j--;
         }

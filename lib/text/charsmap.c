@@ -28,8 +28,8 @@ diffulm_status dulm_charsmap_read(const void *bytes, size_t size, const char *pa
     }
     for (size_t i = 0; i < map.unit_count; i++) {
         const unsigned char *u = b + 4 + 4 * i;
-        map.units[i] = (uint32_t)u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 |
-                       (uint32_t)u[3] << 24;
+        map.units[i] =
+            (uint32_t)u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24;
     }
     memcpy(map.strings, b + 4 + trie, map.strings_length);
     map.strings[map.strings_length] = '\0';

@@ -5,9 +5,20 @@
 #include "base/error.h"
 #include "text/tokenizer.h"
 
-enum kind { BYTE_LEVEL, WORDPIECE, METASPACE, BPE, CTC, REPLACE, FUSE, STRIP, BYTE_FALLBACK, SEQUENCE };
-static const char *const names[] = {"ByteLevel", "WordPiece", "Metaspace", "BPEDecoder",
-                                    "CTC",       "Replace",   "Fuse",      "Strip",
+enum kind {
+    BYTE_LEVEL,
+    WORDPIECE,
+    METASPACE,
+    BPE,
+    CTC,
+    REPLACE,
+    FUSE,
+    STRIP,
+    BYTE_FALLBACK,
+    SEQUENCE
+};
+static const char *const names[] = {"ByteLevel",    "WordPiece", "Metaspace", "BPEDecoder",
+                                    "CTC",          "Replace",   "Fuse",      "Strip",
                                     "ByteFallback", "Sequence"};
 
 struct dulm_decoder {
@@ -175,10 +186,10 @@ static void put_replaced(struct dulm_strbuf *out, const char *text, size_t lengt
 /* The English clean-up of WordPiece decoders, rule after rule. */
 static void put_clean(struct dulm_strbuf *out, const char *text, size_t length)
 {
-    static const char *const rules[][2] = {{" .", "."},     {" ?", "?"},     {" !", "!"},
-                                           {" ,", ","},     {" ' ", "'"},    {" n't", "n't"},
-                                           {" 'm", "'m"},   {" do not", " don't"},
-                                           {" 's", "'s"},   {" 've", "'ve"}, {" 're", "'re"}};
+    static const char *const rules[][2] = {{" .", "."},     {" ?", "?"},           {" !", "!"},
+                                           {" ,", ","},     {" ' ", "'"},          {" n't", "n't"},
+                                           {" 'm", "'m"},   {" do not", " don't"}, {" 's", "'s"},
+                                           {" 've", "'ve"}, {" 're", "'re"}};
     struct dulm_strbuf work[2] = {{0}, {0}};
     dulm_strbuf_append(&work[0], text, length);
     int now = 0;
@@ -294,8 +305,10 @@ static void strip(const struct dulm_decoder *d, const char *text, size_t length,
 
 static int hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
 }
 
 static int byte_of(const char *text, size_t length)

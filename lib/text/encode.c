@@ -59,8 +59,8 @@ static diffulm_status add_token(const struct diffulm_tokenizer *tok, const char 
                                 size_t begin, size_t end, int32_t id, struct dulm_encoded *out)
 {
     const size_t last = doc->to[s->end - 1];
-    diffulm_status rc = begin < end ? add(out, id, doc->from[begin], doc->to[end - 1])
-                                    : add(out, id, last, last);
+    diffulm_status rc =
+        begin < end ? add(out, id, doc->from[begin], doc->to[end - 1]) : add(out, id, last, last);
     if (rc < 0 || !tok->trims)
         return rc;
     /* Added tokens and what Unigram does not know are called by their text, others by their piece. */
@@ -86,16 +86,17 @@ static diffulm_status add_split(const struct diffulm_tokenizer *tok, const char 
     for (size_t i = 0; rc == DIFFULM_OK && i < tokens->count; i++) {
         const struct dulm_token *t = &tokens->list[i];
         if (t->id < 0)
-            return dulm_fail(DIFFULM_E_FORMAT, "the text at byte %zu has no token, and there is no "
-                                               "unknown token",
+            return dulm_fail(DIFFULM_E_FORMAT,
+                             "the text at byte %zu has no token, and there is no "
+                             "unknown token",
                              doc->from[s->begin]);
         rc = add_token(tok, text, doc, s, s->begin + t->begin, s->begin + t->end, t->id, out);
     }
     return rc;
 }
 
-diffulm_status dulm_encode_text(const struct diffulm_tokenizer *tok, const char *text, size_t length,
-                                struct dulm_encoded *out)
+diffulm_status dulm_encode_text(const struct diffulm_tokenizer *tok, const char *text,
+                                size_t length, struct dulm_encoded *out)
 {
     struct dulm_doc one = {0}, two = {0}, *doc = &one, *spare = &two;
     struct dulm_tokens tokens = {0};

@@ -97,10 +97,8 @@ diffulm_status dulm_load_parts(struct diffulm_tokenizer *tok, json_t *normalizer
 static diffulm_status add_special(struct diffulm_tokenizer *tok, const char *name)
 {
     const int32_t id = dulm_vocab_find(&tok->model.vocab, name, strlen(name));
-    const struct dulm_added token = {.content = (char *)(uintptr_t)name,
-                                     .length = strlen(name),
-                                     .id = id,
-                                     .special = true};
+    const struct dulm_added token = {
+        .content = (char *)(uintptr_t)name, .length = strlen(name), .id = id, .special = true};
     return id < 0 ? DIFFULM_OK : dulm_added_add(tok, &token);
 }
 
@@ -147,17 +145,15 @@ diffulm_status dulm_load_wordpiece(struct diffulm_tokenizer *tok, const char *by
         return rc;
     const int32_t cls = dulm_vocab_find(&m->vocab, "[CLS]", 5);
     const int32_t sep = dulm_vocab_find(&m->vocab, "[SEP]", 5);
-    json_t *post = cls < 0 || sep < 0
-                       ? NULL
-                       : json_pack("{s:s,s:[s,i],s:[s,i]}", "type", "BertProcessing", "sep",
-                                   "[SEP]", sep, "cls", "[CLS]", cls);
-    return dulm_load_parts(tok,
-                           json_pack("{s:s,s:b,s:b,s:b}", "type", "BertNormalizer", "clean_text", 1,
-                                     "handle_chinese_chars", 1, "lowercase", lowercase),
-                           json_pack("{s:s}", "type", "BertPreTokenizer"), post,
-                           json_pack("{s:s,s:s,s:b}", "type", "WordPiece", "prefix", "##",
-                                     "cleanup", 1),
-                           path);
+    json_t *post = cls < 0 || sep < 0 ? NULL
+                                      : json_pack("{s:s,s:[s,i],s:[s,i]}", "type", "BertProcessing",
+                                                  "sep", "[SEP]", sep, "cls", "[CLS]", cls);
+    return dulm_load_parts(
+        tok,
+        json_pack("{s:s,s:b,s:b,s:b}", "type", "BertNormalizer", "clean_text", 1,
+                  "handle_chinese_chars", 1, "lowercase", lowercase),
+        json_pack("{s:s}", "type", "BertPreTokenizer"), post,
+        json_pack("{s:s,s:s,s:b}", "type", "WordPiece", "prefix", "##", "cleanup", 1), path);
 }
 
 /* merges.txt: "a b" lines after a version comment. */
@@ -187,7 +183,8 @@ static diffulm_status read_merges(struct dulm_subword *m, const char *bytes, siz
     return rc;
 }
 
-static diffulm_status read_vocab_json(struct dulm_vocab *vocab, const json_t *root, const char *path)
+static diffulm_status read_vocab_json(struct dulm_vocab *vocab, const json_t *root,
+                                      const char *path)
 {
     const char *piece;
     size_t length;
@@ -210,7 +207,8 @@ diffulm_status dulm_load_bpe(struct diffulm_tokenizer *tok, const char *folder)
                                            "<unk>", "<mask>", "<|endoftext|>"};
     struct dulm_subword *m = &tok->model;
     *m = (struct dulm_subword){.kind = DULM_BPE, .unk_id = -1};
-    char *vocab = dulm_path_join(folder, "vocab.json"), *merges = dulm_path_join(folder, "merges.txt");
+    char *vocab = dulm_path_join(folder, "vocab.json"),
+         *merges = dulm_path_join(folder, "merges.txt");
     json_t *root = NULL;
     struct dulm_file file = {0};
     diffulm_status rc = vocab && merges ? dulm_json_open(vocab, &root) : dulm_fail_memory();

@@ -25,10 +25,9 @@ enum kind {
     SEQUENCE
 };
 
-static const char *const names[] = {"BertNormalizer", "Strip", "StripAccents", "NFC",
-                                    "NFD",            "NFKC",  "NFKD",         "Lowercase",
-                                    "Nmt",            "Precompiled", "Replace", "Prepend",
-                                    "ByteLevel",      "Sequence"};
+static const char *const names[] = {
+    "BertNormalizer", "Strip", "StripAccents", "NFC",     "NFD",     "NFKC",      "NFKD",
+    "Lowercase",      "Nmt",   "Precompiled",  "Replace", "Prepend", "ByteLevel", "Sequence"};
 
 struct dulm_normalizer {
     enum kind kind;
@@ -116,8 +115,8 @@ static diffulm_status read_children(struct dulm_normalizer *n, const json_t *jso
     if (!n->child)
         return dulm_fail_memory();
     for (; n->children < json_array_size(list); n->children++) {
-        diffulm_status rc = dulm_normalizer_read(json_array_get(list, n->children), path,
-                                                 &n->child[n->children]);
+        diffulm_status rc =
+            dulm_normalizer_read(json_array_get(list, n->children), path, &n->child[n->children]);
         if (rc < 0)
             return rc;
     }
@@ -298,8 +297,8 @@ diffulm_status dulm_doc_replace(const struct dulm_regex *pattern, const char *co
     if (rc < 0)
         return rc;
     size_t at = 0, from, to, done = begin;
-    while (dulm_matcher_next(matcher, pattern, in->text + begin, end - begin, &at, &from, &to,
-                             &rc)) {
+    while (
+        dulm_matcher_next(matcher, pattern, in->text + begin, end - begin, &at, &from, &to, &rc)) {
         dulm_doc_copy(out, in, done, begin + from);
         const size_t last = begin + to; /* what is put at the very front stands for nothing there */
         dulm_doc_put(out, content, content_length, in->from[last > begin ? last - 1 : begin],
@@ -442,8 +441,8 @@ static diffulm_status run_bert(const struct dulm_normalizer *n, struct dulm_doc 
     const struct {
         bool on;
         pass_function *pass;
-    } passes[] = {{n->clean, pass_clean},    {n->clean, pass_space},     {n->chinese, space_chinese},
-                  {n->accents, pass_nfd},    {n->accents, pass_accents}, {n->lowercase, pass_lower}};
+    } passes[] = {{n->clean, pass_clean}, {n->clean, pass_space},     {n->chinese, space_chinese},
+                  {n->accents, pass_nfd}, {n->accents, pass_accents}, {n->lowercase, pass_lower}};
     diffulm_status rc = DIFFULM_OK;
     for (size_t i = 0; rc == DIFFULM_OK && i < sizeof passes / sizeof *passes; i++)
         if (passes[i].on)

@@ -42,8 +42,9 @@ static diffulm_status add_special(struct dulm_template *t, const json_t *name, i
     int32_t list[64];
     const size_t count = json_array_size(ids);
     if (count > 64)
-        return dulm_fail(DIFFULM_E_LIMIT, "%s: post_processor: special_tokens: %s: %zu ids, at most 64",
-                         path, id, count);
+        return dulm_fail(DIFFULM_E_LIMIT,
+                         "%s: post_processor: special_tokens: %s: %zu ids, at most 64", path, id,
+                         count);
     for (size_t i = 0; i < count; i++) {
         const json_t *value = json_array_get(ids, i);
         if (!json_is_integer(value) || json_integer_value(value) < 0 ||
@@ -96,8 +97,8 @@ static diffulm_status read_pair(const json_t *json, const char *key, const char 
 }
 
 /* cls A sep, and cls A sep B sep (BERT) or cls A sep sep B sep (RoBERTa, all of type 0). */
-static diffulm_status read_fixed(struct diffulm_tokenizer *tok, const json_t *json, const char *path,
-                                 bool roberta)
+static diffulm_status read_fixed(struct diffulm_tokenizer *tok, const json_t *json,
+                                 const char *path, bool roberta)
 {
     int32_t cls = 0, sep = 0;
     diffulm_status rc = read_pair(json, "cls", path, &cls);

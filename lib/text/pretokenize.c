@@ -22,10 +22,10 @@ enum kind {
     FIXED_LENGTH,
     SEQUENCE
 };
-static const char *const names[] = {"BertPreTokenizer", "ByteLevel",       "Whitespace",
-                                    "WhitespaceSplit",  "CharDelimiterSplit", "Metaspace",
-                                    "Punctuation",      "Digits",          "Split",
-                                    "UnicodeScripts",   "FixedLength",     "Sequence"};
+static const char *const names[] = {
+    "BertPreTokenizer", "ByteLevel",   "Whitespace", "WhitespaceSplit", "CharDelimiterSplit",
+    "Metaspace",        "Punctuation", "Digits",     "Split",           "UnicodeScripts",
+    "FixedLength",      "Sequence"};
 
 enum behavior { REMOVED, ISOLATED, MERGED_WITH_PREVIOUS, MERGED_WITH_NEXT, CONTIGUOUS };
 static const char *const behaviors[] = {"Removed", "Isolated", "MergedWithPrevious",
@@ -97,7 +97,8 @@ static diffulm_status read_metaspace(struct dulm_pretokenizer *p, const json_t *
                                      const char *path)
 {
     int32_t c;
-    diffulm_status rc = read_character(json, "replacement", path, "\xE2\x96\x81", p->replacement, &c);
+    diffulm_status rc =
+        read_character(json, "replacement", path, "\xE2\x96\x81", p->replacement, &c);
     const char *scheme = json_string_value(json_object_get(json, "prepend_scheme"));
     p->split = flag(json, "split", true);
     if (!scheme)
@@ -129,8 +130,8 @@ static diffulm_status read_children(struct dulm_pretokenizer *p, const json_t *j
     if (!p->child)
         return dulm_fail_memory();
     for (; p->children < json_array_size(list); p->children++) {
-        diffulm_status rc = dulm_pretokenizer_read(json_array_get(list, p->children), path,
-                                                   &p->child[p->children]);
+        diffulm_status rc =
+            dulm_pretokenizer_read(json_array_get(list, p->children), path, &p->child[p->children]);
         if (rc < 0)
             return rc;
     }
@@ -378,8 +379,8 @@ static void metaspace_text(const struct dulm_pretokenizer *p, const struct dulm_
     const size_t mark = strlen(p->replacement);
     const char *text = in->text + s->begin;
     const size_t length = s->end - s->begin;
-    const bool marked = (length && text[0] == ' ') ||
-                        (length >= mark && memcmp(text, p->replacement, mark) == 0);
+    const bool marked =
+        (length && text[0] == ' ') || (length >= mark && memcmp(text, p->replacement, mark) == 0);
     dulm_doc_clear(work);
     if (length && !marked && (p->always || (p->first && s->origin == 0)))
         dulm_doc_put(work, p->replacement, mark, in->from[s->begin], in->to[s->begin]);

@@ -35,12 +35,21 @@ struct named {
     const char *name, *members;
 };
 /* Oniguruma's names of sets that PCRE2 lacks or takes more narrowly: [:name:] and \p{name}. */
-static const struct named sets[] = {
-    {"alpha", "\\p{Alphabetic}"}, {"alnum", "\\p{Alphabetic}\\p{Nd}"}, {"upper", "\\p{Uppercase}"},
-    {"lower", "\\p{Lowercase}"},  {"punct", "\\p{P}\\p{S}"},            {"space", SPACE},
-    {"word", WORD},               {"digit", "\\p{Nd}"},                   {"letter", "\\p{L}"},
-    {"mark", "\\p{M}"},          {"number", "\\p{N}"},                   {"punctuation", "\\p{P}"},
-    {"symbol", "\\p{S}"},        {"separator", "\\p{Z}"},                {"other", "\\p{C}"}};
+static const struct named sets[] = {{"alpha", "\\p{Alphabetic}"},
+                                    {"alnum", "\\p{Alphabetic}\\p{Nd}"},
+                                    {"upper", "\\p{Uppercase}"},
+                                    {"lower", "\\p{Lowercase}"},
+                                    {"punct", "\\p{P}\\p{S}"},
+                                    {"space", SPACE},
+                                    {"word", WORD},
+                                    {"digit", "\\p{Nd}"},
+                                    {"letter", "\\p{L}"},
+                                    {"mark", "\\p{M}"},
+                                    {"number", "\\p{N}"},
+                                    {"punctuation", "\\p{P}"},
+                                    {"symbol", "\\p{S}"},
+                                    {"separator", "\\p{Z}"},
+                                    {"other", "\\p{C}"}};
 
 static const char *set_of(const char *name, size_t length)
 {
@@ -58,7 +67,8 @@ static bool is_script(const char *name, size_t length)
     if (length < 3 || length > 40 || memchr(name, ':', length) || memchr(name, '=', length))
         return false;
     const int n = snprintf(pattern, sizeof pattern, "\\p{sc:%.*s}", (int)length, name);
-    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)pattern, (PCRE2_SIZE)n, PCRE2_UTF, &code, &at, NULL);
+    pcre2_code *compiled =
+        pcre2_compile((PCRE2_SPTR)pattern, (PCRE2_SIZE)n, PCRE2_UTF, &code, &at, NULL);
     const bool known = compiled != NULL;
     pcre2_code_free(compiled);
     return known;
@@ -88,7 +98,8 @@ static size_t spell_property(const char *p, size_t left, bool inside, struct dul
     const char *name = p + 3 + caret;
     const size_t length = (size_t)(end - name);
     const char *members = set_of(name, length);
-    if (length == 5 && strncasecmp(name, "punct", 5) == 0) /* the property has no symbols, [:punct:] has */
+    if (length == 5 &&
+        strncasecmp(name, "punct", 5) == 0) /* the property has no symbols, [:punct:] has */
         members = "\\p{P}";
     if (members)
         spell_set(members, negated, inside, out, others);
@@ -106,8 +117,7 @@ static size_t spell_escape(const char *p, size_t left, bool inside, struct dulm_
     static const struct named classes[] = {
         {"s", SPACE}, {"w", WORD}, {"h", "0-9a-fA-F"}, {"d", "\\p{Nd}"}};
     const char c = p[1];
-    const size_t length =
-        c == 'p' || c == 'P' ? spell_property(p, left, inside, out, others) : 0;
+    const size_t length = c == 'p' || c == 'P' ? spell_property(p, left, inside, out, others) : 0;
     if (length)
         return length;
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
@@ -189,7 +199,8 @@ static size_t spell_class(const char *p, size_t n, struct dulm_strbuf *out)
     if (length && !others.length)
         dulm_strbuf_printf(out, "[%s%.*s]", negated ? "^" : "", size, own);
     else if (length && size)
-        dulm_strbuf_printf(out, negated ? "(?:(?!%s|[%.*s])[\\s\\S])" : "(?:%s|[%.*s])", more, size, own);
+        dulm_strbuf_printf(out, negated ? "(?:(?!%s|[%.*s])[\\s\\S])" : "(?:%s|[%.*s])", more, size,
+                           own);
     else if (length)
         dulm_strbuf_printf(out, negated ? "(?:(?!%s)[\\s\\S])" : "(?:%s)", more);
     out->failed |= rest.failed || others.failed;
@@ -222,9 +233,10 @@ diffulm_status dulm_regex_compile(const char *pattern, size_t length, const char
     struct dulm_regex *regex = dulm_alloc_zero(1, sizeof *regex);
     diffulm_status rc = DIFFULM_OK;
     if (!spell_out(pattern, length, &text)) {
-        rc = dulm_fail(DIFFULM_E_UNSUPPORTED,
-                       "%s: regex pattern %.60s has a class inside a class, an intersection, or no ]", what,
-                       pattern);
+        rc = dulm_fail(
+            DIFFULM_E_UNSUPPORTED,
+            "%s: regex pattern %.60s has a class inside a class, an intersection, or no ]", what,
+            pattern);
         goto done;
     }
     if (!regex || text.failed) {
@@ -234,7 +246,8 @@ diffulm_status dulm_regex_compile(const char *pattern, size_t length, const char
     int code;
     PCRE2_SIZE at;
     regex->code = pcre2_compile((PCRE2_SPTR)(text.data ? text.data : ""), text.length,
-                                PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+                                PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C,
+                                &code, &at, NULL);
     if (!regex->code) {
         char message[128];
         pcre2_get_error_message(code, (PCRE2_UCHAR *)message, sizeof message);

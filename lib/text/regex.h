@@ -16,8 +16,8 @@ void dulm_regex_free(struct dulm_regex *regex);
 
 /* One search after another over text. */
 struct dulm_matcher;
-diffulm_status dulm_matcher_create(const struct dulm_regex *regex, struct dulm_matcher **out)
-    DIFFULM_MUST_USE;
+diffulm_status dulm_matcher_create(const struct dulm_regex *regex,
+                                   struct dulm_matcher **out) DIFFULM_MUST_USE;
 void dulm_matcher_free(struct dulm_matcher *matcher);
 /* The next match at or after *at: true with its range; *at moves past it. *rc tells of failures (a match
  * limit, memory). Empty matches are found once each. */

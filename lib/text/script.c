@@ -1,4 +1,5 @@
-/* script.c: one regex with a group for each script; the group that matches is the script's number. */
+/* script.c: one regex with a group for each script; the group that matches is the script's number.
+ */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "text/script.h"
 
@@ -10,6 +11,7 @@
 #include "base/strbuf.h"
 #include "text/utf8.h"
 
+/* clang-format off */
 static const char *const scripts_known[] = {
     "Han", "Common", "Latin", "Greek", "Cyrillic", "Armenian", "Hebrew", "Arabic", "Syriac",
     "Thaana", "Devanagari", "Bengali", "Gurmukhi", "Gujarati", "Oriya", "Tamil", "Telugu",
@@ -30,6 +32,7 @@ static const char *const scripts_known[] = {
     "Old_Permic", "Pahawh_Hmong", "Palmyrene", "Pau_Cin_Hau", "Psalter_Pahlavi", "Siddham",
     "Tirhuta", "Warang_Citi", "Ahom", "Anatolian_Hieroglyphs", "Hatran", "Multani",
     "Old_Hungarian", "SignWriting", "Adlam", "Bhaiksuki", "Marchen", "Newa", "Osage", "Tangut"};
+/* clang-format on */
 #define SCRIPTS (sizeof scripts_known / sizeof *scripts_known)
 
 struct dulm_scripts {
@@ -78,8 +81,8 @@ int dulm_script_of(const struct dulm_scripts *s, const char *text, size_t *lengt
         return 2;
     pcre2_match_data *data = pcre2_match_data_create_from_pattern(s->code, NULL);
     int group = DULM_SCRIPT_ANY;
-    if (data && pcre2_match(s->code, (PCRE2_SPTR)text, *length, 0, PCRE2_NO_UTF_CHECK, data,
-                            NULL) > 0) {
+    if (data &&
+        pcre2_match(s->code, (PCRE2_SPTR)text, *length, 0, PCRE2_NO_UTF_CHECK, data, NULL) > 0) {
         const PCRE2_SIZE *range = pcre2_get_ovector_pointer(data);
         for (size_t i = 1; i <= SCRIPTS && group == DULM_SCRIPT_ANY; i++)
             if (range[2 * i] != PCRE2_UNSET)

@@ -177,7 +177,8 @@ static diffulm_status check_model(const struct model *m, const char *path)
     static const char *const kinds[] = {"?", "unigram", "BPE", "word", "char"};
     size_t unknown = 0;
     if (m->count == 0)
-        return dulm_fail(DIFFULM_E_FORMAT, "%s: there are no pieces: the vocabulary is empty", path);
+        return dulm_fail(DIFFULM_E_FORMAT, "%s: there are no pieces: the vocabulary is empty",
+                         path);
     if (m->kind != 1)
         return dulm_fail(DIFFULM_E_UNSUPPORTED, "%s: model type is %s, XLM-R's is unigram", path,
                          m->kind < 5 ? kinds[m->kind] : "unknown");
@@ -241,8 +242,8 @@ static diffulm_status fill(struct diffulm_tokenizer *tok, const struct model *m,
     return rc;
 }
 
-diffulm_status dulm_load_sentencepiece(struct diffulm_tokenizer *tok, const void *bytes, size_t size,
-                                       const char *path)
+diffulm_status dulm_load_sentencepiece(struct diffulm_tokenizer *tok, const void *bytes,
+                                       size_t size, const char *path)
 {
     struct reader r = {bytes, bytes, (const unsigned char *)bytes + size, path};
     struct model m = {0};
@@ -258,14 +259,15 @@ diffulm_status dulm_load_sentencepiece(struct diffulm_tokenizer *tok, const void
         tok, NULL,
         json_pack("{s:s,s:[{s:s},{s:s,s:s}]}", "type", "Sequence", "pretokenizers", "type",
                   "WhitespaceSplit", "type", "Metaspace", "prepend_scheme", "always"),
-        json_loads("{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\","
-                   "\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":"
-                   "{\"id\":\"</s>\",\"type_id\":0}}],\"pair\":[{\"SpecialToken\":{\"id\":\"<s>\","
-                   "\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":"
-                   "{\"id\":\"</s>\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"</s>\",\"type_id\":"
-                   "0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":0}},{\"SpecialToken\":{\"id\":"
-                   "\"</s>\",\"type_id\":0}}],\"special_tokens\":{\"<s>\":{\"ids\":[0]},\"</s>\":"
-                   "{\"ids\":[2]}}}",
-                   0, NULL),
+        json_loads(
+            "{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\","
+            "\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":"
+            "{\"id\":\"</s>\",\"type_id\":0}}],\"pair\":[{\"SpecialToken\":{\"id\":\"<s>\","
+            "\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":"
+            "{\"id\":\"</s>\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"</s>\",\"type_id\":"
+            "0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":0}},{\"SpecialToken\":{\"id\":"
+            "\"</s>\",\"type_id\":0}}],\"special_tokens\":{\"<s>\":{\"ids\":[0]},\"</s>\":"
+            "{\"ids\":[2]}}}",
+            0, NULL),
         json_pack("{s:s,s:s}", "type", "Metaspace", "prepend_scheme", "always"), path);
 }

@@ -46,7 +46,8 @@ static void wordpiece(const struct dulm_subword *m, const char *text, size_t len
     size_t characters = 0;
     for (size_t i = 0; i < length; i++)
         characters += ((unsigned char)text[i] & 0xC0) != 0x80;
-    char *work = characters <= m->max_characters ? dulm_alloc(length + m->prefix_length + 1, 1) : NULL;
+    char *work =
+        characters <= m->max_characters ? dulm_alloc(length + m->prefix_length + 1, 1) : NULL;
     bool known = work != NULL;
     if (characters <= m->max_characters && !work)
         out->failed = true;
@@ -57,8 +58,7 @@ static void wordpiece(const struct dulm_subword *m, const char *text, size_t len
         if (prefix)
             memcpy(work, m->prefix, prefix);
         memcpy(work + prefix, text + begin, length - begin);
-        while (end > begin &&
-               (id = dulm_vocab_find(&m->vocab, work, prefix + end - begin)) < 0) {
+        while (end > begin && (id = dulm_vocab_find(&m->vocab, work, prefix + end - begin)) < 0) {
             do
                 end--;
             while (end > begin && ((unsigned char)text[end] & 0xC0) == 0x80);
@@ -96,8 +96,8 @@ diffulm_status dulm_subword_encode(const struct dulm_subword *m, const char *tex
         if (id < 0)
             id = m->unk_id;
         if (id < 0)
-            return dulm_fail(DIFFULM_E_FORMAT, "the word %.40s is unknown and there is no unk_token",
-                             text);
+            return dulm_fail(DIFFULM_E_FORMAT,
+                             "the word %.40s is unknown and there is no unk_token", text);
         dulm_tokens_add(out, id, 0, length);
         break;
     }

@@ -45,8 +45,8 @@ struct dulm_tokens {
 void dulm_tokens_add(struct dulm_tokens *tokens, int32_t id, size_t begin, size_t end);
 
 /* Appends the tokens of `text`. */
-diffulm_status dulm_subword_encode(const struct dulm_subword *model, const char *text, size_t length,
-                                   struct dulm_tokens *out) DIFFULM_MUST_USE;
+diffulm_status dulm_subword_encode(const struct dulm_subword *model, const char *text,
+                                   size_t length, struct dulm_tokens *out) DIFFULM_MUST_USE;
 void dulm_unigram_encode(const struct dulm_subword *model, const char *text, size_t length,
                          struct dulm_tokens *out);
 void dulm_bpe_encode(const struct dulm_subword *model, const char *text, size_t length,

@@ -20,8 +20,7 @@ static diffulm_status read_object_vocab(struct dulm_subword *m, const json_t *vo
         if (!json_is_integer(id))
             return dulm_fail(DIFFULM_E_FORMAT, "%s: vocab: the id of %.40s is not an integer", path,
                              piece);
-        diffulm_status rc =
-            dulm_vocab_add(&m->vocab, piece, length, json_integer_value(id), path);
+        diffulm_status rc = dulm_vocab_add(&m->vocab, piece, length, json_integer_value(id), path);
         if (rc < 0)
             return rc;
     }
@@ -161,10 +160,10 @@ static diffulm_status find_kind(const json_t *json, const char *path, enum dulm_
     if (type)
         return dulm_fail(DIFFULM_E_UNSUPPORTED, "%s: model: unknown type %.40s", path,
                          json_is_string(type) ? json_string_value(type) : "(not a string)");
-    *kind = json_object_get(json, "merges")                      ? DULM_BPE
-            : json_is_array(json_object_get(json, "vocab"))      ? DULM_UNIGRAM
+    *kind = json_object_get(json, "merges")                     ? DULM_BPE
+            : json_is_array(json_object_get(json, "vocab"))     ? DULM_UNIGRAM
             : json_object_get(json, "max_input_chars_per_word") ? DULM_WORDPIECE
-                                                                 : DULM_WORDLEVEL;
+                                                                : DULM_WORDLEVEL;
     return DIFFULM_OK;
 }
 

@@ -40,7 +40,7 @@ struct diffulm_tokenizer {
     struct dulm_normalizer *normalizer;
     struct dulm_pretokenizer *pretokenizer;
     struct dulm_subword model;
-    bool trims, trim_prefix_space;      /* ByteLevel and Roberta post-processors */
+    bool trims, trim_prefix_space; /* ByteLevel and Roberta post-processors */
     bool has_template;
     struct dulm_template single, pair;
     struct dulm_decoder *decoder;
@@ -84,15 +84,15 @@ struct dulm_encoded {
     size_t *begin, *end;
     size_t count, capacity;
 };
-diffulm_status dulm_encode_text(const struct diffulm_tokenizer *tok, const char *text, size_t length,
-                                struct dulm_encoded *out) DIFFULM_MUST_USE;
+diffulm_status dulm_encode_text(const struct diffulm_tokenizer *tok, const char *text,
+                                size_t length, struct dulm_encoded *out) DIFFULM_MUST_USE;
 void dulm_encoded_release(struct dulm_encoded *encoded);
 
 /* Loaders; each fills a zeroed tokenizer. */
 diffulm_status dulm_load_json(struct diffulm_tokenizer *tok, const void *bytes, size_t size,
                               const char *path) DIFFULM_MUST_USE;
-diffulm_status dulm_load_sentencepiece(struct diffulm_tokenizer *tok, const void *bytes, size_t size,
-                                       const char *path) DIFFULM_MUST_USE;
+diffulm_status dulm_load_sentencepiece(struct diffulm_tokenizer *tok, const void *bytes,
+                                       size_t size, const char *path) DIFFULM_MUST_USE;
 diffulm_status dulm_load_wordpiece(struct diffulm_tokenizer *tok, const char *bytes, size_t size,
                                    bool lowercase, const char *path) DIFFULM_MUST_USE;
 diffulm_status dulm_load_bpe(struct diffulm_tokenizer *tok, const char *folder) DIFFULM_MUST_USE;

@@ -55,8 +55,7 @@ static size_t bound(const struct dulm_subword *m, size_t low, size_t high, size_
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
         const struct dulm_piece *p = &m->vocab.piece[m->sorted[middle]];
-        const int byte =
-            depth < p->length ? (unsigned char)m->vocab.bytes[p->offset + depth] : -1;
+        const int byte = depth < p->length ? (unsigned char)m->vocab.bytes[p->offset + depth] : -1;
         if (byte > limit)
             high = middle;
         else

@@ -30,9 +30,9 @@ int32_t dulm_lower(int32_t c);       /* U+0130 gives i: its dot is the caller's 
 /* A text cut into splits. Each byte knows the range of the input that it stands for. Failure (out of
  * memory) is sticky. */
 struct dulm_split {
-    size_t begin, end;   /* bytes of the doc */
-    size_t origin;       /* where in the input the split was cut */
-    int32_t id;          /* an added token, or -1: text still to be encoded */
+    size_t begin, end; /* bytes of the doc */
+    size_t origin;     /* where in the input the split was cut */
+    int32_t id;        /* an added token, or -1: text still to be encoded */
 };
 struct dulm_doc {
     char *text;

@@ -20,10 +20,12 @@ struct dulm_vocab {
 };
 
 /* Adds a piece. E_FORMAT when the id has one already. `what` names the file for messages. */
-diffulm_status dulm_vocab_add(struct dulm_vocab *vocab, const char *piece, size_t length, int64_t id,
-                              const char *what) DIFFULM_MUST_USE;
-int32_t dulm_vocab_find(const struct dulm_vocab *vocab, const char *piece, size_t length); /* or -1 */
-const char *dulm_vocab_piece(const struct dulm_vocab *vocab, int32_t id, size_t *length); /* or NULL */
+diffulm_status dulm_vocab_add(struct dulm_vocab *vocab, const char *piece, size_t length,
+                              int64_t id, const char *what) DIFFULM_MUST_USE;
+int32_t dulm_vocab_find(const struct dulm_vocab *vocab, const char *piece,
+                        size_t length); /* or -1 */
+const char *dulm_vocab_piece(const struct dulm_vocab *vocab, int32_t id,
+                             size_t *length); /* or NULL */
 void dulm_vocab_release(struct dulm_vocab *vocab);
 
 #endif

@@ -9,9 +9,9 @@
 
 void dulm_row_buffers_release(struct dulm_row_buffers *b)
 {
-    void *const blocks[] = {b->x_t,     b->x_0,    b->t,       b->target,         b->maskable,
-                            b->masked,  b->source, b->offsets, b->source_lengths, b->position,
-                            b->d_ce,    b->d_uniform, b->ce,   b->uniform_ce,     b->row_number};
+    void *const blocks[] = {b->x_t,    b->x_0,       b->t,       b->target,         b->maskable,
+                            b->masked, b->source,    b->offsets, b->source_lengths, b->position,
+                            b->d_ce,   b->d_uniform, b->ce,      b->uniform_ce,     b->row_number};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         dulm_free(blocks[i]);
     *b = (struct dulm_row_buffers){0};
@@ -23,13 +23,23 @@ diffulm_status dulm_row_buffers_reserve(struct dulm_row_buffers *b, size_t token
         return DIFFULM_OK;
     const size_t n = tokens > b->tokens ? tokens : b->tokens, r = rows > b->rows ? rows : b->rows;
     dulm_row_buffers_release(b);
-    struct dulm_row_buffers fresh = {
-        .x_t = dulm_alloc(n, 4), .x_0 = dulm_alloc(n, 4), .t = dulm_alloc(r, 4),
-        .target = dulm_alloc(n, 4), .maskable = dulm_alloc(n, 1), .masked = dulm_alloc(n, 1),
-        .source = dulm_alloc(n, 1), .offsets = dulm_alloc(r + 1, sizeof(size_t)),
-        .source_lengths = dulm_alloc(r, sizeof(size_t)), .position = dulm_alloc(n, sizeof(size_t)),
-        .d_ce = dulm_alloc(n, 4), .d_uniform = dulm_alloc(n, 4), .ce = dulm_alloc(n, 8),
-        .uniform_ce = dulm_alloc(n, 8), .row_number = dulm_alloc(r, 4), .tokens = n, .rows = r};
+    struct dulm_row_buffers fresh = {.x_t = dulm_alloc(n, 4),
+                                     .x_0 = dulm_alloc(n, 4),
+                                     .t = dulm_alloc(r, 4),
+                                     .target = dulm_alloc(n, 4),
+                                     .maskable = dulm_alloc(n, 1),
+                                     .masked = dulm_alloc(n, 1),
+                                     .source = dulm_alloc(n, 1),
+                                     .offsets = dulm_alloc(r + 1, sizeof(size_t)),
+                                     .source_lengths = dulm_alloc(r, sizeof(size_t)),
+                                     .position = dulm_alloc(n, sizeof(size_t)),
+                                     .d_ce = dulm_alloc(n, 4),
+                                     .d_uniform = dulm_alloc(n, 4),
+                                     .ce = dulm_alloc(n, 8),
+                                     .uniform_ce = dulm_alloc(n, 8),
+                                     .row_number = dulm_alloc(r, 4),
+                                     .tokens = n,
+                                     .rows = r};
     *b = fresh;
     if (b->x_t && b->x_0 && b->t && b->target && b->maskable && b->masked && b->source &&
         b->offsets && b->source_lengths && b->position && b->d_ce && b->d_uniform && b->ce &&
@@ -48,9 +58,8 @@ diffulm_status dulm_rows_check(size_t rows, const size_t *offsets, const size_t 
             return dulm_fail(DIFFULM_E_ARGUMENT, "rows: offsets fall at row %zu", r);
         const size_t length = offsets[r + 1] - offsets[r];
         if (source_lengths && source_lengths[r] > length)
-            return dulm_fail(DIFFULM_E_ARGUMENT,
-                             "rows: row %zu has %zu tokens but a source of %zu", r, length,
-                             source_lengths[r]);
+            return dulm_fail(DIFFULM_E_ARGUMENT, "rows: row %zu has %zu tokens but a source of %zu",
+                             r, length, source_lengths[r]);
     }
     return DIFFULM_OK;
 }

@@ -40,7 +40,8 @@ diffulm_status diffulm_length_trainer_create(const diffulm_length_head *head,
     struct diffulm_trainer_options o = DIFFULM_TRAINER_OPTIONS_INIT;
     if (!head || !out || (options && options->struct_size != sizeof o))
         return dulm_fail(DIFFULM_E_ARGUMENT,
-                         "length trainer: head or out is NULL, or struct_size is not %zu", sizeof o);
+                         "length trainer: head or out is NULL, or struct_size is not %zu",
+                         sizeof o);
     if (options)
         o = *options;
     diffulm_status rc = dulm_trainer_options_check(&head->model->config, &o);
@@ -93,9 +94,8 @@ static diffulm_status pack(struct diffulm_length_trainer *t, const struct difful
     for (size_t r = 0; r < rows->rows; r++) {
         const size_t begin = rows->offsets[r], n = rows->source_lengths[r];
         if (n == 0 || n > rows->offsets[r + 1] - begin)
-            return dulm_fail(DIFFULM_E_ARGUMENT,
-                             "row %zu: source length is %zu, expected 1 to %zu", r, n,
-                             rows->offsets[r + 1] - begin);
+            return dulm_fail(DIFFULM_E_ARGUMENT, "row %zu: source length is %zu, expected 1 to %zu",
+                             r, n, rows->offsets[r + 1] - begin);
         memcpy(t->tokens + t->offsets[r], rows->tokens + begin, n * sizeof(int32_t));
         t->offsets[r + 1] = t->offsets[r] + n;
     }
@@ -112,7 +112,8 @@ diffulm_status dulm_length_trainer_gradient(struct diffulm_length_trainer *t,
     const size_t classes = (size_t)t->model->config.positions;
     const struct diffulm_runtime *rt = t->model->runtime;
     diffulm_status rc = pack(t, rows);
-    const struct dulm_batch batch = {.rows = rows->rows, .offsets = t->offsets, .tokens = t->tokens};
+    const struct dulm_batch batch = {
+        .rows = rows->rows, .offsets = t->offsets, .tokens = t->tokens};
     if (rc == DIFFULM_OK)
         rc = dulm_encode(t->workspace, t->model, &batch, NULL);
     if (rc == DIFFULM_OK)

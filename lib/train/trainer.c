@@ -173,9 +173,8 @@ diffulm_status dulm_trainer_options_check(const struct dulm_config *config,
                   {"mask_id", o->mask_id, 0, (double)config->vocabulary - 1}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!(ranges[i].value >= ranges[i].low && ranges[i].value <= ranges[i].high))
-            return dulm_fail(DIFFULM_E_ARGUMENT,
-                             "trainer options: %s is %g, expected %g to %g", ranges[i].name,
-                             ranges[i].value, ranges[i].low, ranges[i].high);
+            return dulm_fail(DIFFULM_E_ARGUMENT, "trainer options: %s is %g, expected %g to %g",
+                             ranges[i].name, ranges[i].value, ranges[i].low, ranges[i].high);
     if (o->lr_schedule >= DIFFULM_LR_LINEAR && o->steps <= o->warmup)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "trainer options: steps must exceed warmup with this lr_schedule");
@@ -317,8 +316,9 @@ static diffulm_status corrupt(struct diffulm_trainer *t, const struct diffulm_ro
     struct dulm_row_buffers *b = t->buffers;
     size_t rows = 0;
     diffulm_status rc = dulm_corrupt_batch(t, seed, step, first, clean, &rows);
-    *out = (struct diffulm_corrupted_rows){sizeof *out, rows,        b->offsets, b->x_t, b->x_0,
-                                           b->maskable, b->masked, b->t, b->source_lengths};
+    *out = (struct diffulm_corrupted_rows){sizeof *out, rows,   b->offsets,
+                                           b->x_t,      b->x_0, b->maskable,
+                                           b->masked,   b->t,   b->source_lengths};
     return rc;
 }
 

@@ -35,10 +35,10 @@ static void part(void *user, size_t begin, size_t end, int worker)
     const struct job *j = user;
     const struct diffulm_trainer_options *o = j->options;
     const struct dulm_trainable *x = j->x;
-    j->rt->kernels->adamw(
-        end - begin, x->values + begin, x->gradient + begin, x->m + begin, x->v + begin, j->scale,
-        j->lr, x->decays ? (float)o->weight_decay : 0, (float)o->beta1, (float)o->beta2,
-        (float)o->epsilon, j->correction1, j->correction2);
+    j->rt->kernels->adamw(end - begin, x->values + begin, x->gradient + begin, x->m + begin,
+                          x->v + begin, j->scale, j->lr, x->decays ? (float)o->weight_decay : 0,
+                          (float)o->beta1, (float)o->beta2, (float)o->epsilon, j->correction1,
+                          j->correction2);
 }
 
 diffulm_status dulm_optimizer_step(const struct diffulm_runtime *rt,

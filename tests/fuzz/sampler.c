@@ -35,11 +35,21 @@ static float number(struct input *in)
 
 static diffulm_sampler *sampler_of(struct input *in)
 {
-    static const char *const policies[] = {
-        "reparam-uncond-deterministic-cosine", "reparam-cond-stochastic0.5-linear", "cmlm", "ar",
-        "llada-low_confidence", "llada-random", "dream-origin", "dream-maskgit_plus",
-        "dream-topk_margin", "dream-entropy", "fast-threshold", "fast-factor", "eb",
-        "mdlm-ancestral-linear", "mdlm-counts-cosine"};
+    static const char *const policies[] = {"reparam-uncond-deterministic-cosine",
+                                           "reparam-cond-stochastic0.5-linear",
+                                           "cmlm",
+                                           "ar",
+                                           "llada-low_confidence",
+                                           "llada-random",
+                                           "dream-origin",
+                                           "dream-maskgit_plus",
+                                           "dream-topk_margin",
+                                           "dream-entropy",
+                                           "fast-threshold",
+                                           "fast-factor",
+                                           "eb",
+                                           "mdlm-ancestral-linear",
+                                           "mdlm-counts-cosine"};
     struct diffulm_sampler_options o = DIFFULM_SAMPLER_OPTIONS_INIT;
     diffulm_sampler *sampler = NULL;
     const char *policy = policies[byte(in) % (sizeof policies / sizeof *policies)];
@@ -100,8 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     read_row(&in, &row, length);
     for (size_t i = 0; i < length * VOCABULARY; i++)
         logits[i] = number(&in);
-    struct diffulm_sampler_state s = {sizeof s,      length, row.tokens, row.scores, row.noisy,
-                                      row.generated, byte(&in), MASK,    7,          3};
+    struct diffulm_sampler_state s = {sizeof s,      length,    row.tokens, row.scores, row.noisy,
+                                      row.generated, byte(&in), MASK,       7,          3};
     const size_t quota = s.quota;
     before = row;
     const diffulm_status needs = diffulm_sampler_needs(sampler, &s, k, wanted);

@@ -24,10 +24,16 @@ static diffulm_model *tiny_model(void)
 
 static diffulm_session *session_with(uint8_t pick)
 {
-    static const char *const policies[] = {
-        "reparam-uncond-deterministic-cosine", "reparam-cond-stochastic0.5-linear", "cmlm", "ar",
-        "llada-low_confidence", "dream-entropy", "fast-threshold", "eb", "mdlm-ancestral-linear",
-        "mdlm-counts-cosine"};
+    static const char *const policies[] = {"reparam-uncond-deterministic-cosine",
+                                           "reparam-cond-stochastic0.5-linear",
+                                           "cmlm",
+                                           "ar",
+                                           "llada-low_confidence",
+                                           "dream-entropy",
+                                           "fast-threshold",
+                                           "eb",
+                                           "mdlm-ancestral-linear",
+                                           "mdlm-counts-cosine"};
     struct diffulm_sampler_options so = DIFFULM_SAMPLER_OPTIONS_INIT;
     diffulm_sampler *sampler = NULL;
     diffulm_session *session = NULL;

@@ -44,8 +44,9 @@ static void run_beam(const json_t *item)
             continue;
         const diffulm_status rc = diffulm_length_candidates(logits, classes, beam, positions,
                                                             source, unique, lengths, &count);
-        const bool right = json_is_null(want) ? rc == DIFFULM_E_LIMIT
-                                              : rc == DIFFULM_OK && same_sizes(want, lengths, count);
+        const bool right = json_is_null(want)
+                               ? rc == DIFFULM_E_LIMIT
+                               : rc == DIFFULM_OK && same_sizes(want, lengths, count);
         if (right)
             golden_pass(AREA, "%s %s", name, keys[unique]);
         else
@@ -134,8 +135,7 @@ static void check_logits(const struct head_case *c)
         const size_t beam = (size_t)json_integer_value(json_object_get(item, "length_beam"));
         size_t lengths[64], count;
         for (size_t r = 0; r < c->rows; r++) {
-            const json_t *expected =
-                json_array_get(json_object_get(item, "target_lengths"), r);
+            const json_t *expected = json_array_get(json_object_get(item, "target_lengths"), r);
             if (diffulm_length_candidates(logits + r * c->classes, c->classes, beam, c->classes,
                                           c->offsets[r + 1] - c->offsets[r], 0, lengths,
                                           &count) == DIFFULM_OK &&
@@ -155,7 +155,8 @@ static void check_gradients(const struct head_case *c)
     for (size_t r = 0; r < c->rows; r++)
         total += c->offsets[r + 1] - c->offsets[r] + (size_t)c->target_lengths[r];
     int32_t *tokens = calloc(total, sizeof *tokens);
-    size_t *offsets = calloc(c->rows + 1, sizeof *offsets), *sources = calloc(c->rows, sizeof *sources);
+    size_t *offsets = calloc(c->rows + 1, sizeof *offsets),
+           *sources = calloc(c->rows, sizeof *sources);
     for (size_t r = 0; r < c->rows; r++) {
         sources[r] = c->offsets[r + 1] - c->offsets[r];
         memcpy(tokens + at, c->tokens + c->offsets[r], sources[r] * sizeof *tokens);
@@ -220,17 +221,19 @@ static void run_head(const char *folder, const char *name, const struct golden_r
 {
     char *sub = golden_path(folder, name), *cases_path = golden_path(sub, "cases.json");
     struct dulm_safetensors *weights = golden_tensors(AREA, sub, "head.safetensors");
-    struct head_case c = {.label = name, .backend = rt->name,
+    struct head_case c = {.label = name,
+                          .backend = rt->name,
                           .golden = golden_tensors(AREA, sub, "golden.safetensors"),
                           .grads = golden_tensors(AREA, sub, "grads.safetensors"),
                           .cases = golden_json(AREA, cases_path)};
     struct diffulm_model_options mo = DIFFULM_MODEL_OPTIONS_INIT;
     diffulm_model *model = NULL;
-    char *parent = golden_path(folder, ".."), *path = golden_path(
-        parent, json_string_value(json_object_get(c.cases, "model")));
+    char *parent = golden_path(folder, ".."),
+         *path = golden_path(parent, json_string_value(json_object_get(c.cases, "model")));
     size_t n = 0;
     mo.runtime = rt->runtime;
-    if (!weights || !c.golden || !c.grads || !c.cases || diffulm_model_open(path, &mo, &model) < 0) {
+    if (!weights || !c.golden || !c.grads || !c.cases ||
+        diffulm_model_open(path, &mo, &model) < 0) {
         golden_fail(AREA, "%s: %s", sub, diffulm_error_message());
     } else if ((c.head = open_head(model, weights))) {
         const int32_t *offsets = golden_tensor(AREA, c.golden, "offsets", DULM_I32, &n);

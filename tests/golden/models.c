@@ -96,9 +96,14 @@ static void run_case(const struct context *c, const json_t *item)
             attended[i] = tokens[i] != c->pad;
     }
     struct diffulm_batch batch = {
-        sizeof batch, rows, offsets, tokens,
+        sizeof batch,
+        rows,
+        offsets,
+        tokens,
         positions_name ? golden_tensor("models", c->golden, positions_name, DULM_I32, NULL) : NULL,
-        flags, attended, kind_of(json_string_value(json_object_get(item, "attention"))),
+        flags,
+        attended,
+        kind_of(json_string_value(json_object_get(item, "attention"))),
         c->newline};
     compare(c, &batch, logits_name);
     free(attended);
@@ -123,8 +128,9 @@ static void check_states(const struct context *c, const json_t *cases, const cha
     const int32_t *offsets = golden_tensor("models", c->golden, "offsets", DULM_I32, NULL);
     const int32_t first = offsets[json_integer_value(row)];
     const size_t bounds[2] = {0, n / hidden};
-    const struct diffulm_batch batch = {sizeof batch, 1, bounds, tokens + first, NULL, NULL, NULL,
-                                        DIFFULM_ATTENTION_FULL, c->newline};
+    const struct diffulm_batch batch = {sizeof batch, 1,    bounds, tokens + first,
+                                        NULL,         NULL, NULL,   DIFFULM_ATTENTION_FULL,
+                                        c->newline};
     float *have = malloc(n * sizeof *have);
     const diffulm_status rc = diffulm_model_hidden(c->model, &batch, have);
     const double error = golden_max_difference(n, have, want);
@@ -189,7 +195,8 @@ static bool mentions(const char *message, const char *words)
     char copy[512];
     snprintf(copy, sizeof copy, "%s", words);
     char *save_word = NULL, *save_choice = NULL;
-    for (char *word = strtok_r(copy, " ", &save_word); word; word = strtok_r(NULL, " ", &save_word)) {
+    for (char *word = strtok_r(copy, " ", &save_word); word;
+         word = strtok_r(NULL, " ", &save_word)) {
         bool found = false;
         for (char *choice = strtok_r(word, "|", &save_choice); choice;
              choice = strtok_r(NULL, "|", &save_choice))
@@ -205,7 +212,8 @@ static void run_bad(const char *folder)
     char *list = golden_path(folder, "expect.tsv"), line[1024];
     FILE *file = fopen(list, "r");
     while (file && fgets(line, sizeof line, file)) {
-        char *save = NULL, *name = strtok_r(line, "\t\n", &save), *words = strtok_r(NULL, "\t\n", &save);
+        char *save = NULL, *name = strtok_r(line, "\t\n", &save),
+             *words = strtok_r(NULL, "\t\n", &save);
         if (!name || name[0] == '#' || !words)
             continue;
         char *path = golden_path(folder, name);

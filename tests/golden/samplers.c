@@ -22,9 +22,7 @@ static bool close_score(double have, double want)
 static double number(const json_t *object, const char *key, double fallback)
 {
     const json_t *value = json_object_get(object, key);
-    return json_is_number(value) ? json_number_value(value)
-           : json_is_true(value) ? 1
-                                 : fallback;
+    return json_is_number(value) ? json_number_value(value) : json_is_true(value) ? 1 : fallback;
 }
 
 diffulm_sampler *golden_sampler(const json_t *item)
@@ -90,10 +88,12 @@ static void canvas_open(struct canvas *c, const json_t *item, const json_t *row,
     *c = (struct canvas){.generated = calloc(n, 1), .wanted = calloc(n, 1)};
     c->candidates = calloc(n, sizeof *c->candidates);
     c->scratch = calloc(dulm_candidate_scratch(sampler, vocabulary), sizeof *c->scratch);
-    c->row = (struct dulm_row){.length = n, .tokens = calloc(n, 4), .scores = calloc(n, 4),
-                               .noisy = calloc(n, 1), .generated = c->generated};
-    c->row.mask_id =
-        (int32_t)number(json_object_get(item, "special"), "mask", -1);
+    c->row = (struct dulm_row){.length = n,
+                               .tokens = calloc(n, 4),
+                               .scores = calloc(n, 4),
+                               .noisy = calloc(n, 1),
+                               .generated = c->generated};
+    c->row.mask_id = (int32_t)number(json_object_get(item, "special"), "mask", -1);
     for (size_t i = 0; i < n; i++)
         c->row.tokens[i] = (int32_t)json_integer_value(json_array_get(tokens, i));
     for (size_t i = 0; i < json_array_size(generated); i++) {
@@ -124,9 +124,9 @@ static void canvas_step(struct canvas *c, const diffulm_sampler *sampler, const 
     sampler->policy->needs(sampler, &c->row, draws, k, c->wanted);
     for (size_t i = 0; i < c->row.length; i++)
         if (c->wanted[i])
-            c->candidates[i] = dulm_candidate_of(
-                sampler, logits + dulm_logits_position(sampler, i) * vocabulary, vocabulary,
-                c->row.mask_id, NULL, 0, draws, i, c->scratch);
+            c->candidates[i] =
+                dulm_candidate_of(sampler, logits + dulm_logits_position(sampler, i) * vocabulary,
+                                  vocabulary, c->row.mask_id, NULL, 0, draws, i, c->scratch);
     sampler->policy->step(sampler, &c->row, draws, k);
 }
 
@@ -166,8 +166,8 @@ static void run_row(const json_t *item, const struct tables *t, const diffulm_sa
         const size_t entry = (k - 1) % (size_t)table->shape[0];
         const float *logits = (const float *)table->data +
                               (entry * (size_t)table->shape[1] + r) * (size_t)table->shape[2] * v;
-        struct dulm_draws draws = {seed ? strtoull(seed, NULL, 10) : 0, (uint32_t)k, (uint32_t)r,
-                                   NULL, NULL, NULL, NULL};
+        struct dulm_draws draws = {
+            seed ? strtoull(seed, NULL, 10) : 0, (uint32_t)k, (uint32_t)r, NULL, NULL, NULL, NULL};
         if (feed) {
             draws.token_sample = fed(t, item, "token_sample", k, r);
             draws.reveal = fed(t, item, "reveal", k, r);

@@ -59,8 +59,7 @@ static bool same(diffulm_session *s, size_t row, const json_t *want, const json_
     if (diffulm_session_tokens(s, row, ids, 1024, &n) != DIFFULM_OK)
         return false;
     for (size_t i = 0; i < json_array_size(want); i++) {
-        const size_t at =
-            positions ? (size_t)json_integer_value(json_array_get(positions, i)) : i;
+        const size_t at = positions ? (size_t)json_integer_value(json_array_get(positions, i)) : i;
         if (at >= n || ids[at] != json_integer_value(json_array_get(want, i)))
             return false;
     }
@@ -99,8 +98,7 @@ static void run_trace(const struct run *r, const json_t *item, size_t first, siz
         ok = diffulm_session_step(s, NULL) >= 0;
         for (size_t i = first; ok && i < last; i++)
             ok = same(s, i - first, json_array_get(json_object_get(entry, "tokens"), i), NULL) &&
-                 scores_close(s, i - first,
-                              json_array_get(json_object_get(entry, "scores"), i));
+                 scores_close(s, i - first, json_array_get(json_object_get(entry, "scores"), i));
         if (!ok)
             golden_fail(AREA, "%s %s rows %zu-%zu: step %zu differs: %s", r->name, r->backend,
                         first, last, k + 1, diffulm_error_message());
@@ -123,14 +121,14 @@ static void run_end_to_end(const char *folder, const struct golden_runtime *rt)
         mo.runtime = rt->runtime;
         const char *seed = json_string_value(json_object_get(item, "seed"));
         const char *attention = json_string_value(json_object_get(item, "attention"));
-        struct run r = {
-            .name = json_string_value(json_object_get(item, "name")),
-            .backend = rt->name,
-            .sampler = golden_sampler(item),
-            .seed = seed ? strtoull(seed, NULL, 10) : 0,
-            .mask = (int32_t)json_integer_value(
-                json_object_get(json_object_get(item, "special"), "mask")),
-            .attention = strcmp(attention, "prefix_lm") == 0 ? DIFFULM_ATTENTION_PREFIX_LM : 0};
+        struct run r = {.name = json_string_value(json_object_get(item, "name")),
+                        .backend = rt->name,
+                        .sampler = golden_sampler(item),
+                        .seed = seed ? strtoull(seed, NULL, 10) : 0,
+                        .mask = (int32_t)json_integer_value(
+                            json_object_get(json_object_get(item, "special"), "mask")),
+                        .attention =
+                            strcmp(attention, "prefix_lm") == 0 ? DIFFULM_ATTENTION_PREFIX_LM : 0};
         const size_t rows = json_array_size(json_object_get(item, "rows"));
         if (diffulm_model_open(model, &mo, &r.model) < 0)
             golden_fail(AREA, "%s", diffulm_error_message());
@@ -150,7 +148,8 @@ static void run_end_to_end(const char *folder, const struct golden_runtime *rt)
 
 static void run_fill_case(struct run *r, const char *policy, const json_t *item)
 {
-    const json_t *ids = json_object_get(item, "ids"), *generated = json_object_get(item, "generated");
+    const json_t *ids = json_object_get(item, "ids"),
+                 *generated = json_object_get(item, "generated");
     json_t *entry;
     size_t i;
     json_array_foreach(json_object_get(item, "runs"), i, entry)

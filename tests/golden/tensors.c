@@ -10,7 +10,8 @@ struct golden_runtime golden_runtimes[3];
 void golden_runtimes_open(void)
 {
     int n = 0;
-    for (int32_t backend = DIFFULM_BACKEND_REFERENCE; backend <= DIFFULM_BACKEND_ONEDNN; backend++) {
+    for (int32_t backend = DIFFULM_BACKEND_REFERENCE; backend <= DIFFULM_BACKEND_ONEDNN;
+         backend++) {
         struct diffulm_runtime_options o = DIFFULM_RUNTIME_OPTIONS_INIT;
         o.backend = backend;
         if (diffulm_runtime_create(&o, &golden_runtimes[n].runtime) == DIFFULM_OK)

@@ -21,8 +21,14 @@ struct buffers {
 
 static struct diffulm_encoding encoding_of(const struct buffers *b)
 {
-    return (struct diffulm_encoding){sizeof(struct diffulm_encoding), MOST, b->ids, b->begins,
-                                     b->ends, b->sequences, b->types, 0};
+    return (struct diffulm_encoding){sizeof(struct diffulm_encoding),
+                                     MOST,
+                                     b->ids,
+                                     b->begins,
+                                     b->ends,
+                                     b->sequences,
+                                     b->types,
+                                     0};
 }
 
 static bool same_ids(const json_t *want, const int32_t *have, size_t count)
@@ -81,7 +87,8 @@ static bool encodes(const diffulm_tokenizer *tok, const json_t *line, struct buf
 static const char *check_text(const diffulm_tokenizer *tok, const json_t *line, struct buffers *b)
 {
     const json_t *text = json_object_get(line, "text"), *pair = json_object_get(line, "pair");
-    const json_t *ids = json_object_get(line, "ids"), *special = json_object_get(line, "ids_special");
+    const json_t *ids = json_object_get(line, "ids"),
+                 *special = json_object_get(line, "ids_special");
     const char *second = pair ? json_string_value(pair) : NULL;
     const size_t second_length = pair ? json_string_length(pair) : 0;
     struct diffulm_encode_options plain = DIFFULM_ENCODE_OPTIONS_INIT;
@@ -132,8 +139,8 @@ static void run_lines(const char *path, const char *source, const diffulm_tokeni
         if (number++ == 0)
             continue;
         json_t *item = json_loadb(line, (size_t)length, JSON_ALLOW_NUL, NULL);
-        const char *wrong = json_object_get(item, "decode") ? check_decode(tok, item, b)
-                                                            : check_text(tok, item, b);
+        const char *wrong =
+            json_object_get(item, "decode") ? check_decode(tok, item, b) : check_text(tok, item, b);
         if (wrong)
             golden_fail(AREA, "%s:%ld (%s): %s: %s", path, number, source, wrong,
                         diffulm_error_message());
@@ -216,8 +223,8 @@ static void run_file(const char *folder, const char *data, const char *name, str
             continue;
         char *full = golden_path(data, file);
         /* Here the .model's <mask> takes the space before it, which the file does not say. */
-        const bool widened = strstr(file, ".model") &&
-                             (strstr(name, "mbart") || strstr(name, "mask-lstrip"));
+        const bool widened =
+            strstr(file, ".model") && (strstr(name, "mbart") || strstr(name, "mask-lstrip"));
         run_source(path, full, widened, b);
         free(full);
     }
@@ -347,7 +354,8 @@ static void run_bad(const char *folder, const char *data)
 
 static void run_invalid(const char *folder, struct buffers *b)
 {
-    static const char any[] = "{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"u\":0},\"unk_token\":\"u\"}}";
+    static const char any[] =
+        "{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"u\":0},\"unk_token\":\"u\"}}";
     char *path = golden_path(folder, "invalid_utf8.jsonl"), *line = NULL;
     size_t capacity = 0, length, i;
     long number = 0;
@@ -366,16 +374,15 @@ static void run_invalid(const char *folder, struct buffers *b)
         for (i = 0; i < n && i < sizeof bytes && sscanf(hex + 2 * i, "%2x", &value) == 1; i++)
             bytes[i] = (char)value;
         struct diffulm_encoding e = encoding_of(b);
-        const diffulm_status rc =
-            diffulm_tokenizer_encode(tok, bytes, n, NULL, 0, NULL, &e);
+        const diffulm_status rc = diffulm_tokenizer_encode(tok, bytes, n, NULL, 0, NULL, &e);
         snprintf(expected, sizeof expected, "byte %lld", (long long)json_integer_value(offset));
         const bool told = json_is_null(offset)
                               ? rc == DIFFULM_OK
                               : rc == DIFFULM_E_UTF8 && strstr(diffulm_error_message(), expected);
-        const bool repaired =
-            replaced && diffulm_utf8_repair(bytes, n, b->text, MOST, &length) == DIFFULM_OK &&
-            length == json_string_length(replaced) &&
-            memcmp(b->text, json_string_value(replaced), length) == 0;
+        const bool repaired = replaced &&
+                              diffulm_utf8_repair(bytes, n, b->text, MOST, &length) == DIFFULM_OK &&
+                              length == json_string_length(replaced) &&
+                              memcmp(b->text, json_string_value(replaced), length) == 0;
         if (number++ > 0) {
             if (told && repaired)
                 golden_pass(AREA, "invalid %s", hex);
@@ -394,8 +401,11 @@ static void run_invalid(const char *folder, struct buffers *b)
 void golden_tokenizers(const char *parent)
 {
     char *folder = golden_path(parent, "tokenizers"), *data = golden_path(parent, "../data");
-    struct buffers b = {malloc(MOST * 4), malloc(MOST * 4), malloc(MOST * 4),
-                        malloc(MOST * sizeof(size_t)), malloc(MOST * sizeof(size_t)),
+    struct buffers b = {malloc(MOST * 4),
+                        malloc(MOST * 4),
+                        malloc(MOST * 4),
+                        malloc(MOST * sizeof(size_t)),
+                        malloc(MOST * sizeof(size_t)),
                         malloc(MOST * 8)};
     if (golden_exists(folder, "bad/expect.tsv") || golden_exists(folder, "components")) {
         char **names = golden_names(folder);

@@ -31,16 +31,16 @@ static bool batch_open(struct batch *b, const char *folder, const char *name)
         return false;
     b->offsets = golden_offsets(offsets, n);
     b->sources = golden_offsets(sources, n - 1);
-    b->rows = (struct diffulm_corrupted_rows){
-        sizeof b->rows,
-        n - 1,
-        b->offsets,
-        golden_tensor(AREA, b->file, "x_t", DULM_I32, NULL),
-        golden_tensor(AREA, b->file, "x_0", DULM_I32, NULL),
-        golden_tensor(AREA, b->file, "maskable", DULM_U8, NULL),
-        golden_tensor(AREA, b->file, "masked", DULM_U8, NULL),
-        golden_tensor(AREA, b->file, "t", DULM_I32, NULL),
-        b->sources};
+    b->rows =
+        (struct diffulm_corrupted_rows){sizeof b->rows,
+                                        n - 1,
+                                        b->offsets,
+                                        golden_tensor(AREA, b->file, "x_t", DULM_I32, NULL),
+                                        golden_tensor(AREA, b->file, "x_0", DULM_I32, NULL),
+                                        golden_tensor(AREA, b->file, "maskable", DULM_U8, NULL),
+                                        golden_tensor(AREA, b->file, "masked", DULM_U8, NULL),
+                                        golden_tensor(AREA, b->file, "t", DULM_I32, NULL),
+                                        b->sources};
     return b->rows.x_t && b->rows.x_0 && b->rows.maskable && b->rows.masked && b->rows.t;
 }
 
@@ -53,7 +53,7 @@ static void batch_close(struct batch *b)
 
 static int weight_of(const char *name)
 {
-    return strcmp(name, "linear") == 0    ? DIFFULM_WEIGHT_LINEAR
+    return strcmp(name, "linear") == 0     ? DIFFULM_WEIGHT_LINEAR
            : strcmp(name, "constant") == 0 ? DIFFULM_WEIGHT_CONSTANT
                                            : DIFFULM_WEIGHT_MDLM;
 }
@@ -178,13 +178,12 @@ static void run_losses(const char *folder, const char *sub, const char *model_pr
         json_array_foreach(json_object_get(cases, "cases"), i, item)
         {
             const char *attention = json_string_value(json_object_get(item, "attention"));
-            const struct objective o = {
-                attention ? attention : "full",
-                json_string_value(json_object_get(item, "weight")),
-                json_string_value(json_object_get(item, "gradients")),
-                json_number_value(json_object_get(item, "label_smoothing")),
-                json_number_value(json_object_get(item, "loss")),
-                json_number_value(json_object_get(item, "grad_norm"))};
+            const struct objective o = {attention ? attention : "full",
+                                        json_string_value(json_object_get(item, "weight")),
+                                        json_string_value(json_object_get(item, "gradients")),
+                                        json_number_value(json_object_get(item, "label_smoothing")),
+                                        json_number_value(json_object_get(item, "loss")),
+                                        json_number_value(json_object_get(item, "grad_norm"))};
             run_objective(folder, model, sub, rt, &b, &o, data);
         }
     if (open)
@@ -219,8 +218,7 @@ static struct diffulm_trainer_options run_options(const json_t *cases)
     o.steps = json_integer_value(json_object_get(cases, "total_steps"));
     o.clip = json_number_value(json_object_get(cases, "clip_norm"));
     const char *schedule = json_string_value(json_object_get(cases, "schedule"));
-    o.lr_schedule =
-        strcmp(schedule, "linear") == 0 ? DIFFULM_LR_LINEAR : DIFFULM_LR_INVERSE_SQRT;
+    o.lr_schedule = strcmp(schedule, "linear") == 0 ? DIFFULM_LR_LINEAR : DIFFULM_LR_INVERSE_SQRT;
     return o;
 }
 
@@ -250,7 +248,8 @@ static void run_steps(diffulm_trainer *t, const struct batch *b, const json_t *c
 {
     const int32_t *bounds = golden_tensor(AREA, b->file, "micro_batch_rows", DULM_I32, NULL);
     const json_t *log = json_object_get(cases, "log");
-    const size_t micro = (size_t)json_integer_value(json_object_get(cases, "micro_batches_per_step"));
+    const size_t micro =
+        (size_t)json_integer_value(json_object_get(cases, "micro_batches_per_step"));
     for (size_t k = 0; bounds && k < json_array_size(log); k++) {
         const json_t *entry = json_array_get(log, k);
         struct diffulm_trainer_report report = {.struct_size = sizeof report};
@@ -263,8 +262,8 @@ static void run_steps(diffulm_trainer *t, const struct batch *b, const json_t *c
             golden_fail(AREA, "%s step %zu: %s", label, k, diffulm_error_message());
             return;
         }
-        check_relative(label, backend, report.loss, json_number_value(json_object_get(entry, "loss")),
-                       GOLDEN_LOSS);
+        check_relative(label, backend, report.loss,
+                       json_number_value(json_object_get(entry, "loss")), GOLDEN_LOSS);
         check_relative(label, backend, report.grad_norm,
                        json_number_value(json_object_get(entry, "grad_norm")), GOLDEN_LOSS);
         const double lr = json_number_value(json_object_get(entry, "lr"));
@@ -285,8 +284,8 @@ static void run_trajectory(const char *folder, const char *sub, const struct gol
     char *data = golden_path(folder, sub), *cases_path = golden_path(data, "cases.json");
     json_t *cases = golden_json(AREA, cases_path);
     struct diffulm_trainer_options options = run_options(cases);
-    diffulm_trainer *t = trainer_on(
-        folder, json_string_value(json_object_get(cases, "model")), rt, &options);
+    diffulm_trainer *t =
+        trainer_on(folder, json_string_value(json_object_get(cases, "model")), rt, &options);
     struct batch b;
     if (batch_open(&b, data, "batches.safetensors") && t) {
         run_steps(t, &b, cases, sub, rt->name);
@@ -330,8 +329,8 @@ static void check_lora_export(const diffulm_trainer *t, const char *data, const 
         const struct dulm_tensor *tensor = dulm_safetensors_find(merged, p->name);
         if (!tensor)
             continue;
-        const double d = golden_max_difference(p->elements, dulm_weights_get(&model->weights, p),
-                                               tensor->data);
+        const double d =
+            golden_max_difference(p->elements, dulm_weights_get(&model->weights, p), tensor->data);
         if (d <= GOLDEN_MERGED)
             golden_pass(AREA, "lora merged %s %s", p->name, backend);
         else
@@ -350,8 +349,8 @@ static void run_lora(const char *folder, const struct golden_runtime *rt)
     struct diffulm_trainer_options options = DIFFULM_TRAINER_OPTIONS_INIT;
     options.lora_rank = (int32_t)json_integer_value(json_object_get(cases, "rank"));
     options.lora_alpha = json_number_value(json_object_get(cases, "alpha"));
-    diffulm_trainer *t = trainer_on(
-        folder, json_string_value(json_object_get(cases, "model")), rt, &options);
+    diffulm_trainer *t =
+        trainer_on(folder, json_string_value(json_object_get(cases, "model")), rt, &options);
     struct dulm_safetensors *adapter = golden_tensors(AREA, data, "adapter.safetensors");
     struct dulm_safetensors *grads = golden_tensors(AREA, data, "grads.safetensors");
     struct batch b;
@@ -359,8 +358,7 @@ static void run_lora(const char *folder, const struct golden_runtime *rt)
     if (batch_open(&b, data, "batch.safetensors") && t && adapter && grads) {
         for (size_t i = 0; i < t->count; i++) {
             size_t n;
-            const float *values =
-                golden_tensor(AREA, adapter, t->trainables[i].name, DULM_F32, &n);
+            const float *values = golden_tensor(AREA, adapter, t->trainables[i].name, DULM_F32, &n);
             if (values && n == t->trainables[i].elements)
                 memcpy(t->trainables[i].values, values, n * sizeof *values);
         }

@@ -41,9 +41,9 @@ static void check_attention(void **state, const char *what, struct dulm_visibili
     a.scratch = gradcheck_array(dulm_attention_scratch(a.rt, &shape));
     gradcheck_fill_around(11, TOKENS * 3 * D, 0, 2, a.qkv);
     gradcheck_fill(12, TOKENS * D, a.w);
-    assert_int_equal(dulm_attention_backward(a.rt, &shape, &a.visible, &a.dropout, a.qkv, a.w,
-                                             dqkv, a.scratch),
-                     DIFFULM_OK);
+    assert_int_equal(
+        dulm_attention_backward(a.rt, &shape, &a.visible, &a.dropout, a.qkv, a.w, dqkv, a.scratch),
+        DIFFULM_OK);
     const struct gradcheck_loss loss = {GRADCHECK_SMOOTH, attention_loss, &a};
     gradcheck(&loss, what, a.qkv, TOKENS * 3 * D, dqkv);
     free(a.scratch);

@@ -12,12 +12,7 @@
 #include "nn/runtime.h"
 
 /* What kind of function is differentiated: a row of the tolerance table in gradcheck.c. */
-enum gradcheck_kind {
-    GRADCHECK_LINEAR,
-    GRADCHECK_SMOOTH,
-    GRADCHECK_NETWORK,
-    GRADCHECK_KINDS
-};
+enum gradcheck_kind { GRADCHECK_LINEAR, GRADCHECK_SMOOTH, GRADCHECK_NETWORK, GRADCHECK_KINDS };
 
 struct gradcheck_loss {
     enum gradcheck_kind kind;

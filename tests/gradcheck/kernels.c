@@ -30,11 +30,10 @@ static double product_loss(void *user)
 static diffulm_status product_backward(const struct product *p, float *da, float *db)
 {
     const size_t m = p->m, n = p->n, k = p->k;
-    diffulm_status rc =
-        p->trans_a ? dulm_gemm(p->rt, p->trans_b, true, k, m, n, p->b, p->ldb, p->w, p->ldc, true,
-                               da, p->lda)
-                   : dulm_gemm(p->rt, false, !p->trans_b, m, k, n, p->w, p->ldc, p->b, p->ldb, true,
-                               da, p->lda);
+    diffulm_status rc = p->trans_a ? dulm_gemm(p->rt, p->trans_b, true, k, m, n, p->b, p->ldb, p->w,
+                                               p->ldc, true, da, p->lda)
+                                   : dulm_gemm(p->rt, false, !p->trans_b, m, k, n, p->w, p->ldc,
+                                               p->b, p->ldb, true, da, p->lda);
     if (rc < 0)
         return rc;
     return p->trans_b ? dulm_gemm(p->rt, true, p->trans_a, n, k, m, p->w, p->ldc, p->a, p->lda,
@@ -46,8 +45,9 @@ static diffulm_status product_backward(const struct product *p, float *da, float
 static void check_product(const struct diffulm_runtime *rt, bool trans_a, bool trans_b, size_t m,
                           size_t n, size_t k)
 {
-    struct product p = {rt, trans_a, trans_b, m, n, k, (trans_a ? m : k) + 1,
-                        (trans_b ? k : n) + 1, n + 1, NULL, NULL, NULL, NULL};
+    struct product p = {
+        rt,    trans_a, trans_b, m,    n,   k, (trans_a ? m : k) + 1, (trans_b ? k : n) + 1,
+        n + 1, NULL,    NULL,    NULL, NULL};
     const size_t a = (trans_a ? k : m) * p.lda, b = (trans_b ? n : k) * p.ldb, c = m * p.ldc;
     p.a = gradcheck_array(a);
     p.b = gradcheck_array(b);
@@ -263,8 +263,9 @@ void gradients_of_cross_entropy_and_uniform_cross_entropy(void **state)
     static const float weights[][2] = {{1, 0}, {0, 1}, {0.75f, 0.25f}};
     for (size_t i = 0; i < 9; i++) {
         const size_t n = sizes[i / 3];
-        struct entropy e = {gradcheck_runtime(state), n, n - 1, weights[i % 3][0],
-                            weights[i % 3][1], gradcheck_array(n)};
+        struct entropy e = {
+            gradcheck_runtime(state), n, n - 1, weights[i % 3][0], weights[i % 3][1],
+            gradcheck_array(n)};
         float *gradient = gradcheck_array(n);
         double ce, uniform;
         gradcheck_fill_around(9, n, 0, 4, e.logits);

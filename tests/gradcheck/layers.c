@@ -208,9 +208,9 @@ static void check_block(void **state, const char *family, int layer, bool dropou
     float *dout = gradcheck_array(count), *dx = gradcheck_array(count);
     memcpy(dout, n.w, count * sizeof *dout);
     block_loss(&b);
-    assert_int_equal(dulm_block_backward(&n.pass, &n.grads, layer, n.x, &b.state, dout, dx,
-                                         &b.scratch),
-                     DIFFULM_OK);
+    assert_int_equal(
+        dulm_block_backward(&n.pass, &n.grads, layer, n.x, &b.state, dout, dx, &b.scratch),
+        DIFFULM_OK);
     const struct gradcheck_loss loss = {GRADCHECK_NETWORK, block_loss, &b};
     gradcheck(&loss, family, n.x, count, dx);
     network_check_parameters(&n, &loss, family, layer);

@@ -14,8 +14,7 @@ static const struct diffulm_encode_options encode_options = DIFFULM_ENCODE_OPTIO
 static const struct diffulm_text_options text_options = DIFFULM_TEXT_OPTIONS_INIT;
 static const struct diffulm_tokenizer_options tokenizer_options = DIFFULM_TOKENIZER_OPTIONS_INIT;
 static const struct diffulm_schedule_options schedule_options = DIFFULM_SCHEDULE_OPTIONS_INIT;
-static const struct diffulm_training_row_options line_options =
-    DIFFULM_TRAINING_ROW_OPTIONS_INIT;
+static const struct diffulm_training_row_options line_options = DIFFULM_TRAINING_ROW_OPTIONS_INIT;
 static const struct diffulm_trainer_options trainer_options = DIFFULM_TRAINER_OPTIONS_INIT;
 
 /* Fields that `size` bytes of a struct hold before an 8-byte border: the rest is padding. */
@@ -59,7 +58,8 @@ static void initialisers_equal_functions_byte_for_byte(void **state)
     CHECK(diffulm_row_options, row_options, 0);
     CHECK(diffulm_encode_options, encode_options, AFTER(diffulm_encode_options, no_special));
     CHECK(diffulm_text_options, text_options, AFTER(diffulm_text_options, infill));
-    CHECK(diffulm_tokenizer_options, tokenizer_options, AFTER(diffulm_tokenizer_options, mask_lstrip));
+    CHECK(diffulm_tokenizer_options, tokenizer_options,
+          AFTER(diffulm_tokenizer_options, mask_lstrip));
     CHECK(diffulm_schedule_options, schedule_options, AFTER(diffulm_schedule_options, corruption));
     CHECK(diffulm_training_row_options, line_options, 0);
     CHECK(diffulm_trainer_options, trainer_options, AFTER(diffulm_trainer_options, lr_schedule),
@@ -111,8 +111,8 @@ static void sampler_state_of_another_size_is_refused(void **state)
     uint8_t noisy[1] = {1}, generated[1] = {1}, wanted[1];
     assert_int_equal(diffulm_sampler_create("ar", NULL, &sampler), DIFFULM_OK);
     for (int i = 0; i < DIFFERENCES; i++) {
-        struct diffulm_sampler_state s = {claimed(sizeof s, i), 1, tokens, scores, noisy, generated,
-                                          0, 3, 0, 0};
+        struct diffulm_sampler_state s = {
+            claimed(sizeof s, i), 1, tokens, scores, noisy, generated, 0, 3, 0, 0};
         assert_int_equal(diffulm_sampler_needs(sampler, &s, 1, wanted), DIFFULM_E_ARGUMENT);
         assert_int_equal(diffulm_sampler_transition(sampler, &s, 1, logits, 4), DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
@@ -217,9 +217,9 @@ static void tokenizer_and_text_refuse_other_sizes(void **state)
     diffulm_tokenizer *tokenizer = NULL;
     diffulm_sampler *sampler = NULL;
     diffulm_session *session = NULL;
-    assert_int_equal(diffulm_tokenizer_open_memory(tokenizer_json, strlen(tokenizer_json), NULL,
-                                                   &tokenizer),
-                     DIFFULM_OK);
+    assert_int_equal(
+        diffulm_tokenizer_open_memory(tokenizer_json, strlen(tokenizer_json), NULL, &tokenizer),
+        DIFFULM_OK);
     assert_int_equal(diffulm_sampler_create("ar", NULL, &sampler), DIFFULM_OK);
     assert_int_equal(diffulm_session_create(model, sampler, NULL, &session), DIFFULM_OK);
     for (int i = 0; i < DIFFERENCES; i++) {

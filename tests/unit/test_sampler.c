@@ -84,7 +84,7 @@ static void states_and_logits_that_cannot_be_are_refused_and_left_as_they_are(vo
         int32_t tokens[N] = {MASK, MASK, MASK};
         float scores[N] = {0, cases[c].score, 0}, x[N * V];
         uint8_t noisy[N] = {1, cases[c].noisy, 1}, generated[N] = {1, cases[c].generated, 1};
-        struct diffulm_sampler_state s = {sizeof s,        N,    tokens, scores, noisy, generated,
+        struct diffulm_sampler_state s = {sizeof s,       N,    tokens, scores, noisy, generated,
                                           cases[c].quota, MASK, 0,      0};
         for (int i = 0; i < N * V; i++)
             x[i] = logits[i];

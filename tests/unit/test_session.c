@@ -10,10 +10,16 @@
 enum { ROWS = 3, LENGTH = 14 };
 
 static const char *const families[] = {"xlm-roberta", "bert", "modernbert"};
-static const char *const policies[] = {
-    "reparam-uncond-deterministic-cosine", "reparam-cond-stochastic0.5-linear", "cmlm", "ar",
-    "llada-low_confidence", "dream-entropy", "fast-threshold", "eb", "mdlm-ancestral-linear",
-    "mdlm-counts-cosine"};
+static const char *const policies[] = {"reparam-uncond-deterministic-cosine",
+                                       "reparam-cond-stochastic0.5-linear",
+                                       "cmlm",
+                                       "ar",
+                                       "llada-low_confidence",
+                                       "dream-entropy",
+                                       "fast-threshold",
+                                       "eb",
+                                       "mdlm-ancestral-linear",
+                                       "mdlm-counts-cosine"};
 enum { POLICIES = sizeof policies / sizeof *policies };
 
 /* What rows hold when they are done. */
@@ -417,7 +423,7 @@ static void changes_of_the_steps_add_up_to_the_canvas(void **state)
                 const struct diffulm_change *c = &report.changes[i];
                 const int32_t before = drawn[c->row].tokens[c->position];
                 assert_int_not_equal(before, c->token);
-                assert_int_equal(c->kind, c->token == TINY_MASK  ? DIFFULM_CHANGE_REMASKED
+                assert_int_equal(c->kind, c->token == TINY_MASK ? DIFFULM_CHANGE_REMASKED
                                           : before == TINY_MASK ? DIFFULM_CHANGE_REVEALED
                                                                 : DIFFULM_CHANGE_REVISED);
                 drawn[c->row].tokens[c->position] = c->token;

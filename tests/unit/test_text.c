@@ -5,12 +5,14 @@
 #include "tiny.h"
 
 static const char words_json[] =
-    "{\"added_tokens\": [{\"id\": 0, \"content\": \"<s>\", \"special\": true, \"normalized\": false},"
+    "{\"added_tokens\": [{\"id\": 0, \"content\": \"<s>\", \"special\": true, \"normalized\": "
+    "false},"
     "{\"id\": 2, \"content\": \"</s>\", \"special\": true, \"normalized\": false},"
     "{\"id\": 6, \"content\": \"\\n\", \"special\": false, \"normalized\": false},"
     "{\"id\": 23, \"content\": \"<mask>\", \"special\": true, \"normalized\": false}],"
     "\"pre_tokenizer\": {\"type\": \"Whitespace\"},"
-    "\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"u\", \"vocab\": {\"<s>\": 0, \"</s>\": 2, \"u\": 3,"
+    "\"model\": {\"type\": \"WordLevel\", \"unk_token\": \"u\", \"vocab\": {\"<s>\": 0, \"</s>\": "
+    "2, \"u\": 3,"
     "\"one\": 4, \"two\": 5, \"\\n\": 6, \"<mask>\": 23}}}";
 
 struct fixture {
@@ -44,7 +46,8 @@ static int close_all(void **state)
     return 0;
 }
 
-static void assert_row(const diffulm_session *session, size_t row, const int32_t *want, size_t count)
+static void assert_row(const diffulm_session *session, size_t row, const int32_t *want,
+                       size_t count)
 {
     int32_t tokens[64];
     size_t length;
@@ -79,9 +82,11 @@ static void infill_takes_the_texts_own_masks(void **state)
         diffulm_session_add_text(f->session, f->tokenizer, text, sizeof text - 1, &o, &row), 0);
     const int32_t want[] = {0, 4, 23, 5, 23, 2};
     assert_row(f->session, row, want, 6);
-    assert_int_equal(diffulm_session_text(f->session, f->tokenizer, row, 1, filled, 64, &length), 0);
+    assert_int_equal(diffulm_session_text(f->session, f->tokenizer, row, 1, filled, 64, &length),
+                     0);
     assert_string_equal(filled, "one two");
-    assert_int_equal(diffulm_session_text(f->session, f->tokenizer, row, 0, filled, 64, &length), 0);
+    assert_int_equal(diffulm_session_text(f->session, f->tokenizer, row, 0, filled, 64, &length),
+                     0);
     assert_int_equal(length, 0);
 }
 
@@ -119,7 +124,8 @@ static void the_length_head_decides_where_no_length_is_given(void **state)
     assert_int_equal(diffulm_length_head_create(f->model, 5, &head), 0);
     const size_t classes = diffulm_length_head_classes(head);
     assert_int_equal(diffulm_length_head_logits(head, 1, offsets, source, logits), 0);
-    assert_int_equal(diffulm_length_candidates(logits, classes, 1, classes, 3, 0, &best, &count), 0);
+    assert_int_equal(diffulm_length_candidates(logits, classes, 1, classes, 3, 0, &best, &count),
+                     0);
     o.length_head = head;
     assert_int_equal(diffulm_session_add_text(f->session, f->tokenizer, "one", 3, &o, &row), 0);
     assert_int_equal(diffulm_session_tokens(f->session, row, NULL, 0, &length),
@@ -139,7 +145,8 @@ static void length_candidates_come_best_first_and_clipped(void **state)
     assert_memory_equal(out, want, sizeof want);
     assert_int_equal(diffulm_length_candidates(logits, 5, 5, 10, 4, 1, out, &count), 0);
     assert_int_equal(count, 3);
-    assert_int_equal(diffulm_length_candidates(logits, 5, 1, 10, 7, 0, out, &count), DIFFULM_E_LIMIT);
+    assert_int_equal(diffulm_length_candidates(logits, 5, 1, 10, 7, 0, out, &count),
+                     DIFFULM_E_LIMIT);
 }
 
 static void selection_takes_the_first_among_equals(void **state)
@@ -164,8 +171,8 @@ static void a_created_model_depends_on_its_seed_alone(void **state)
     diffulm_model *c = tiny_model_on("modernbert", DIFFULM_BACKEND_REFERENCE, 1, 4);
     const int32_t tokens[] = {0, 4, 5, 2};
     const size_t offsets[] = {0, 4};
-    const struct diffulm_batch batch = {.struct_size = sizeof batch, .rows = 1, .offsets = offsets,
-                                        .tokens = tokens};
+    const struct diffulm_batch batch = {
+        .struct_size = sizeof batch, .rows = 1, .offsets = offsets, .tokens = tokens};
     float x[4 * TINY_VOCABULARY], y[4 * TINY_VOCABULARY], z[4 * TINY_VOCABULARY];
     assert_int_equal(diffulm_model_logits(a, &batch, NULL, 0, x), 0);
     assert_int_equal(diffulm_model_logits(b, &batch, NULL, 0, y), 0);
@@ -186,10 +193,11 @@ static void a_created_model_depends_on_its_seed_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_prompt_becomes_bos_text_newline_masks_eos_and_none_no_newline,
-                                        open_all, close_all),
+        cmocka_unit_test_setup_teardown(
+            a_prompt_becomes_bos_text_newline_masks_eos_and_none_no_newline, open_all, close_all),
         cmocka_unit_test_setup_teardown(infill_takes_the_texts_own_masks, open_all, close_all),
-        cmocka_unit_test_setup_teardown(a_refused_text_adds_no_row_and_says_why, open_all, close_all),
+        cmocka_unit_test_setup_teardown(a_refused_text_adds_no_row_and_says_why, open_all,
+                                        close_all),
         cmocka_unit_test_setup_teardown(the_length_head_decides_where_no_length_is_given, open_all,
                                         close_all),
         cmocka_unit_test(length_candidates_come_best_first_and_clipped),

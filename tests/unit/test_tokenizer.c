@@ -16,7 +16,8 @@ static const char words[] =
 static diffulm_tokenizer *open_words(void)
 {
     diffulm_tokenizer *tok = NULL;
-    assert_int_equal(diffulm_tokenizer_open_memory(words, sizeof words - 1, NULL, &tok), DIFFULM_OK);
+    assert_int_equal(diffulm_tokenizer_open_memory(words, sizeof words - 1, NULL, &tok),
+                     DIFFULM_OK);
     return tok;
 }
 

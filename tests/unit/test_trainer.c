@@ -15,8 +15,7 @@ enum { ROWS = 4, LENGTH = 8 };
 /* Row r: bos, then two tokens three times in turn, eos: a masked token follows from the others. */
 static const size_t offsets[ROWS + 1] = {0, 8, 16, 24, 32};
 static const int32_t tokens[ROWS * LENGTH] = {0, 4, 5, 4, 5, 4, 5, 2, 0, 6,  7,  6,  7,  6,  7,  2,
-                                              0, 8, 9, 8, 9, 8, 9, 2, 0, 10, 11, 10, 11, 10, 11,
-                                              2};
+                                              0, 8, 9, 8, 9, 8, 9, 2, 0, 10, 11, 10, 11, 10, 11, 2};
 static const size_t source_lengths[ROWS] = {1, 2, 1, 2};
 
 static struct diffulm_rows rows_of(size_t first, size_t count)
@@ -325,8 +324,8 @@ static void masked_positions_of_rows_without_maskable_ones_do_not_count(void **s
     const int32_t x_t[LENGTH] = {0, 4, TINY_MASK, 4, 5, TINY_MASK, 5, 2}, t[1] = {5};
     const uint8_t maskable[LENGTH] = {0}, masked[LENGTH] = {0, 0, 1, 0, 0, 1, 0, 0};
     struct diffulm_trainer_report report = {.struct_size = sizeof report};
-    const struct diffulm_corrupted_rows rows = {
-        sizeof rows, 1, offsets, x_t, tokens, maskable, masked, t, NULL};
+    const struct diffulm_corrupted_rows rows = {sizeof rows, 1,      offsets, x_t, tokens,
+                                                maskable,    masked, t,       NULL};
     diffulm_trainer *trainer = trainer_of(model, &o);
     assert_int_equal(diffulm_trainer_accumulate_corrupted(trainer, &rows, NULL), DIFFULM_OK);
     assert_int_equal(diffulm_trainer_apply(trainer, &report), DIFFULM_OK);

@@ -14,10 +14,9 @@ diffulm_status dulm_onednn_gemm(int threads, bool trans_a, bool trans_b, size_t 
     const int before = omp_get_max_threads();
     if (before != threads)
         omp_set_num_threads(threads);
-    const dnnl_status_t rc =
-        dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m, (dnnl_dim_t)n,
-                   (dnnl_dim_t)k, 1.0f, a, (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb,
-                   accumulate ? 1.0f : 0.0f, c, (dnnl_dim_t)ldc);
+    const dnnl_status_t rc = dnnl_sgemm(
+        trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, 1.0f,
+        a, (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, accumulate ? 1.0f : 0.0f, c, (dnnl_dim_t)ldc);
     if (before != threads)
         omp_set_num_threads(before);
     if (rc == dnnl_out_of_memory)

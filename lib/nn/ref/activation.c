@@ -44,8 +44,7 @@ static inline float act(enum dulm_activation kind, float u, float *slope)
     case DULM_GELU_TANH: {
         const float c = 0.7978845608f, inner = c * (u + 0.044715f * u * u * u);
         const float th = 2 * sigmoid(2 * inner) - 1;
-        *slope = 0.5f * (1 + th) +
-                 0.5f * u * (1 - th * th) * c * (1 + 3 * 0.044715f * u * u);
+        *slope = 0.5f * (1 + th) + 0.5f * u * (1 - th * th) * c * (1 + 3 * 0.044715f * u * u);
         return 0.5f * u * (1 + th);
     }
     case DULM_SILU: {

@@ -33,7 +33,6 @@ void K(adamw)(size_t count, float *theta, const float *g, float *m, float *v, fl
         const float x = gr[i] * scale;
         mm[i] = beta1 * mm[i] + (1 - beta1) * x;
         vv[i] = beta2 * vv[i] + (1 - beta2) * x * x;
-        th[i] = th[i] * keep -
-                lr * (mm[i] / correction1) / (sqrtf(vv[i] / correction2) + epsilon);
+        th[i] = th[i] * keep - lr * (mm[i] / correction1) / (sqrtf(vv[i] / correction2) + epsilon);
     }
 }
