@@ -77,6 +77,8 @@ static const struct {
                    {"gelu_python", DULM_GELU},
                    {"relu", DULM_RELU},
                    {"gelu_new", DULM_GELU_TANH},
+                   {"gelu_fast", DULM_GELU_TANH},
+                   {"gelu_accurate", DULM_GELU_TANH},
                    {"gelu_pytorch_tanh", DULM_GELU_TANH},
                    {"silu", DULM_SILU},
                    {"swish", DULM_SILU}};
@@ -188,8 +190,9 @@ static void read_rotary(struct reader *r, struct dulm_config *c)
     for (int i = 0; parameters && i < 2; i++) {
         const json_t *entry = json_object_get(parameters, kinds[i]);
         const char *type = json_string_value(json_object_get(entry, "rope_type"));
-        if (type && strcmp(type, "default") != 0)
-            fail(r, "rope_parameters", "rope_type default");
+        const json_t *share = json_object_get(entry, "partial_rotary_factor");
+        if ((type && strcmp(type, "default") != 0) || (share && json_number_value(share) != 1))
+            fail(r, "rope_parameters", "rope_type default and all of a head rotated");
         struct reader inner = {entry, r->path, r->rc};
         float *theta = i ? &c->theta_local : &c->theta_global;
         if (entry)
@@ -216,6 +219,19 @@ static void read_modernbert(struct reader *r, struct dulm_config *c)
     c->hidden_dropout = read_float(r, "mlp_dropout", 0, 0.999, 0);
     c->attention_dropout = read_float(r, "attention_dropout", 0, 0.999, 0);
     read_rotary(r, c);
+}
+
+/* What would change the result and is not computed here. */
+static void refuse_variants(struct reader *r)
+{
+    const json_t *pruned = json_object_get(r->root, "pruned_heads");
+    if (r->rc == DIFFULM_OK && json_is_true(json_object_get(r->root, "is_decoder")))
+        r->rc = dulm_fail(DIFFULM_E_UNSUPPORTED,
+                          "%s: is_decoder is true, expected an encoder (false); causal attention is "
+                          "an option of the call",
+                          r->path);
+    if (r->rc == DIFFULM_OK && json_object_size(pruned) > 0)
+        r->rc = dulm_fail(DIFFULM_E_UNSUPPORTED, "%s: pruned_heads: expected none", r->path);
 }
 
 static void read_bert_like(struct reader *r, struct dulm_config *c)
@@ -247,6 +263,7 @@ diffulm_status dulm_config_read(const json_t *root, const char *path, struct dul
     read_family(&r, &c);
     if (r.rc == DIFFULM_OK)
         read_sizes(&r, &c);
+    refuse_variants(&r);
     c.tied = read_bool(&r, "tie_word_embeddings", true);
     c.has_head = expects_head(root);
     if (r.rc == DIFFULM_OK && c.family == DULM_FAMILY_MODERNBERT)
