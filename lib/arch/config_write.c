@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const char *activation_name(enum dulm_activation kind)
 {
@@ -73,11 +74,22 @@ static void write_bert_like(json_t *root, const struct dulm_config *c)
     json_object_set_new(root, "attention_probs_dropout_prob", single(c->attention_dropout));
 }
 
+/* The class transformers opens it by; without a head …Model instead of …ForMaskedLM. */
+static void architecture_of(const struct dulm_config *c, char *name, size_t capacity)
+{
+    static const char with_head[] = "ForMaskedLM";
+    const char *full = dulm_family_of(c->family)->architecture;
+    const size_t stem = strlen(full) - (sizeof with_head - 1);
+    snprintf(name, capacity, "%.*s%s", (int)stem, full, c->has_head ? with_head : "Model");
+}
+
 json_t *dulm_config_write(const struct dulm_config *c, const char *dtype)
 {
     const struct dulm_family *family = dulm_family_of(c->family);
+    char architecture[64];
+    architecture_of(c, architecture, sizeof architecture);
     json_t *root = json_pack(
-        "{s:[s],s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:b}", "architectures", family->architecture,
+        "{s:[s],s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:i,s:b}", "architectures", architecture,
         "model_type", family->model_type, "dtype", dtype, "vocab_size", (json_int_t)c->vocabulary,
         "hidden_size", (json_int_t)c->hidden, "num_hidden_layers", (json_int_t)c->layers,
         "num_attention_heads", (json_int_t)c->heads, "intermediate_size", (json_int_t)c->ffn,
@@ -88,8 +100,11 @@ json_t *dulm_config_write(const struct dulm_config *c, const char *dtype)
     const struct {
         const char *key;
         int32_t id;
-    } ids[] = {
-        {"bos_token_id", c->bos_id}, {"eos_token_id", c->eos_id}, {"mask_token_id", c->mask_id}};
+    } ids[] = {{"bos_token_id", c->bos_id},
+               {"eos_token_id", c->eos_id},
+               {"mask_token_id", c->mask_id},
+               {"cls_token_id", c->family == DULM_FAMILY_MODERNBERT ? c->bos_id : -1},
+               {"sep_token_id", c->family == DULM_FAMILY_MODERNBERT ? c->eos_id : -1}};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         if (ids[i].id >= 0)
             json_object_set_new(root, ids[i].key, json_integer(ids[i].id));

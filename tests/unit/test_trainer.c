@@ -223,6 +223,27 @@ static void exported_model_opens_to_the_same_logits(void **state)
     check_round_trip("modernbert", 0);
 }
 
+static void encoder_without_a_head_is_saved_as_one(void **state)
+{
+    (void)state;
+    static const char config[] =
+        "{\"model_type\": \"bert\", \"architectures\": [\"BertModel\"], \"vocab_size\": 9,"
+        " \"hidden_size\": 4, \"num_hidden_layers\": 1, \"num_attention_heads\": 2,"
+        " \"intermediate_size\": 4, \"max_position_embeddings\": 8}";
+    char folder[] = "/tmp/diffulm-test-XXXXXX";
+    struct diffulm_model_info info = {.struct_size = sizeof info};
+    diffulm_model *model = NULL, *again = NULL;
+    assert_int_equal(diffulm_model_create(config, sizeof config - 1, NULL, &model), DIFFULM_OK);
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(diffulm_model_save(model, folder, DIFFULM_DTYPE_F32), DIFFULM_OK);
+    assert_int_equal(diffulm_model_open(folder, NULL, &again), DIFFULM_OK);
+    assert_int_equal(diffulm_model_get_info(again, &info), DIFFULM_OK);
+    assert_int_equal(info.has_head, 0);
+    diffulm_model_unref(again);
+    diffulm_model_unref(model);
+    remove_folder(folder);
+}
+
 static diffulm_model *trained_on(int32_t backend, int32_t threads, uint64_t seed)
 {
     diffulm_model *model = tiny_model_on("xlm-roberta", backend, threads, 5);
@@ -382,6 +403,7 @@ int main(void)
         cmocka_unit_test(update_without_gradients_is_an_error_of_state),
         cmocka_unit_test(two_halves_make_the_update_of_their_mean),
         cmocka_unit_test(exported_model_opens_to_the_same_logits),
+        cmocka_unit_test(encoder_without_a_head_is_saved_as_one),
         cmocka_unit_test(same_seed_gives_the_same_weights_on_one_thread_and_two),
         cmocka_unit_test(nan_in_any_parameter_is_found_and_weights_stay),
         cmocka_unit_test(gradient_that_is_not_finite_names_its_tensor_and_weights_stay),
