@@ -39,6 +39,8 @@ void *cli_alloc(size_t count, size_t size); /* zeroed; ends the program when out
 void *cli_grow(void *memory, size_t count, size_t size);
 char *cli_read(FILE *file, size_t *length);            /* all of it, with a NUL; NULL on error */
 char *cli_read_path(const char *path, size_t *length); /* the same */
+/* The text of a command: argument, file or standard input, without a final newline; NULL after a message. */
+char *cli_input_text(const char *command, const char *argument, const char *path, size_t *length);
 double cli_seconds(void);
 
 /* A model with its tokenizer, and how a prompt becomes a row. */

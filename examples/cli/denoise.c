@@ -193,7 +193,10 @@ static int report(const char *command, const struct cli_bundle *bundle,
 {
     struct diffulm_hypothesis *all = cli_alloc(count, sizeof *all);
     const size_t best = choose(bundle, o, canvases, count, session, mask, all);
-    char *text = cli_decode(bundle->tokenizer, all[best].tokens, all[best].length);
+    const struct frame *last = &frames->list[frames->count - 1];
+    char *text = canvases[best].given
+                     ? canvas_filled(bundle, &canvases[best], last->tokens)
+                     : cli_decode(bundle->tokenizer, all[best].tokens, all[best].length);
     int code = 0;
     if (!text)
         code = cli_fail(command);

@@ -9,7 +9,11 @@ struct canvas {
     uint8_t *roles;      /* [tokens.count] DIFFULM_ROLE_… */
     size_t answer_begin; /* what the user sees: [answer_begin, answer_end) */
     size_t answer_end;
+    const char *given; /* infill: the text, with the mask's piece for each gap token; else NULL */
 };
+/* infill.c: the text of a canvas with `given`, its gaps filled from `tokens`; the caller frees it. */
+char *canvas_filled(const struct cli_bundle *bundle, const struct canvas *canvas,
+                    const int32_t *tokens);
 void canvas_release(struct canvas *canvas);
 
 struct denoise_options {

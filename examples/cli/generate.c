@@ -1,4 +1,4 @@
-/* generate.c: `diffulm generate` and `diffulm infill`: from text to canvases. */
+/* generate.c: `diffulm generate`: a prompt, and canvases of one or several lengths behind it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,28 +9,6 @@
 static const struct cli_command generate_command = {
     "generate", "MODEL [PROMPT]",
     "Answers a prompt (argument, --file, or standard input) by denoising masks.", NULL};
-static const struct cli_command infill_command = {
-    "infill", "MODEL [TEXT]",
-    "Fills the gaps of a text: [[3]] stands for three tokens, [[]] for two, <mask> for one.", NULL};
-
-/* The text of a command: argument, file or standard input, without a final newline. */
-static char *input_text(const char *command, const char *argument, const char *path, size_t *length)
-{
-    char *text;
-    if (argument) {
-        *length = strlen(argument);
-        text = cli_alloc(*length + 1, 1);
-        memcpy(text, argument, *length);
-        return text;
-    }
-    text = path ? cli_read_path(path, length) : cli_read(stdin, length);
-    if (!text)
-        cli_error(command, CLI_FAILED, "%s: %s", path ? path : "standard input", strerror(errno));
-    else if (*length && text[*length - 1] == '\n')
-        text[--*length] = 0;
-    return text;
-}
-
 /* prompt, `length` masks, eos. */
 static void answer_canvas(const struct cli_bundle *b, const struct cli_tokens *prompt,
                           size_t length, struct canvas *out)
@@ -124,108 +102,10 @@ int cli_generate(int argc, char **argv)
         return cli_error("generate", CLI_USAGE,
                          "--length must be positive and --length-beam 1 to 64");
     size_t text_length;
-    char *text = input_text("generate", rest > 1 ? argv[1] : NULL, file, &text_length);
+    char *text = cli_input_text("generate", rest > 1 ? argv[1] : NULL, file, &text_length);
     if (!text)
         return CLI_FAILED;
     const int result = generate(argv[0], text, text_length, length, beam, &o);
-    free(text);
-    return result;
-}
-
-/* Replaces [[N]] by N masks, and drops the spaces in front of a gap, as mask tokens stand for words. */
-static char *expand_gaps(const char *text, const char *mask, size_t *gaps)
-{
-    const size_t mask_length = strlen(mask);
-    size_t capacity = strlen(text) + 1, n = 0;
-    char *out = cli_alloc(capacity, 1);
-    *gaps = 0;
-    while (*text) {
-        char *end = NULL;
-        long count = 1;
-        size_t skip = 0;
-        if (strncmp(text, "[[", 2) == 0) {
-            count = strtol(text + 2, &end, 10);
-            count = end == text + 2 ? 2 : count;
-            if (count > 0 && count < 4096 && strncmp(end, "]]", 2) == 0)
-                skip = (size_t)(end + 2 - text);
-        } else if (strncmp(text, mask, mask_length) == 0) {
-            skip = mask_length;
-        }
-        capacity += skip ? (size_t)count * mask_length : 0;
-        out = cli_grow(out, capacity, 1);
-        if (!skip) {
-            out[n++] = *text++;
-            continue;
-        }
-        while (n && out[n - 1] == ' ')
-            n--;
-        for (long i = 0; i < count; i++, n += mask_length)
-            memcpy(out + n, mask, mask_length);
-        *gaps += (size_t)count;
-        text += skip;
-    }
-    out[n] = 0;
-    return out;
-}
-
-static int infill(const char *folder, const char *text, const struct denoise_options *o)
-{
-    struct cli_bundle b;
-    struct canvas c = {0};
-    size_t gaps = 0;
-    int code = 0;
-    if (cli_bundle_open(folder, o->threads, &b) < 0) {
-        cli_bundle_close(&b);
-        return cli_fail("infill");
-    }
-    const char *mask =
-        b.ids.mask >= 0 ? diffulm_tokenizer_piece(b.tokenizer, b.ids.mask, NULL) : NULL;
-    char *expanded = mask ? expand_gaps(text, mask, &gaps) : NULL;
-    if (!mask)
-        code = cli_error("infill", CLI_FAILED, "%s: the tokenizer has no mask token", folder);
-    else if (!gaps)
-        code = cli_error("infill", CLI_USAGE, "no gap in the text; [[3]] stands for three tokens");
-    if (code == 0 && b.ids.bos >= 0)
-        cli_push(&c.tokens, b.ids.bos);
-    c.answer_begin = c.tokens.count;
-    if (code == 0 && cli_encode(b.tokenizer, expanded, strlen(expanded), &c.tokens) < 0)
-        code = cli_fail("infill");
-    c.answer_end = c.tokens.count;
-    if (code == 0) {
-        if (b.ids.eos >= 0)
-            cli_push(&c.tokens, b.ids.eos);
-        c.roles = cli_alloc(c.tokens.count, 1);
-        for (size_t i = 0; i < c.tokens.count; i++)
-            if (c.tokens.ids[i] == b.ids.mask)
-                c.roles[i] = DIFFULM_ROLE_MASKED;
-        code = denoise("infill", &b, o, &c, 1, text);
-    }
-    free(expanded);
-    canvas_release(&c);
-    cli_bundle_close(&b);
-    return code;
-}
-
-int cli_infill(int argc, char **argv)
-{
-    struct denoise_options o = DENOISE_OPTIONS_INIT;
-    const char *file = NULL;
-    const struct cli_option options[] = {
-        {"file", "PATH", "read the text from a file", CLI_TEXT, &file},
-        DENOISE_OPTION_ROWS(o),
-        {0}};
-    int rest;
-    const int code = cli_parse(&infill_command, options, argc, argv, &rest);
-    if (code >= 0)
-        return code;
-    if (rest < 1 || rest > 2)
-        return cli_error("infill", CLI_USAGE,
-                         "expected MODEL and a text; see diffulm infill --help");
-    size_t length;
-    char *text = input_text("infill", rest > 1 ? argv[1] : NULL, file, &length);
-    if (!text)
-        return CLI_FAILED;
-    const int result = infill(argv[0], text, &o);
     free(text);
     return result;
 }

@@ -1,4 +1,5 @@
 /* support.c: memory, files, messages and token rows for the commands. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,4 +162,21 @@ char *cli_decode(const diffulm_tokenizer *tokenizer, const int32_t *ids, size_t 
         return text;
     free(text);
     return NULL;
+}
+
+char *cli_input_text(const char *command, const char *argument, const char *path, size_t *length)
+{
+    char *text;
+    if (argument) {
+        *length = strlen(argument);
+        text = cli_alloc(*length + 1, 1);
+        memcpy(text, argument, *length);
+        return text;
+    }
+    text = path ? cli_read_path(path, length) : cli_read(stdin, length);
+    if (!text)
+        cli_error(command, CLI_FAILED, "%s: %s", path ? path : "standard input", strerror(errno));
+    else if (*length && text[*length - 1] == '\n')
+        text[--*length] = 0;
+    return text;
 }

@@ -24,9 +24,10 @@ DIFFULM_API void diffulm_text_options_init(struct diffulm_text_options *options)
 
 /* Adds a canvas from `length` bytes of UTF-8. A prompt becomes [bos] text [newline] masks [eos], where
  * newline is the tokenizer's token "\n" if it has one, left out after an empty prompt; with infill,
- * [bos] text [eos], and each mask token in the text is a position to generate. *row is its index. Errors: E_ARGUMENT when no length is known or
- * no gap is in the text, E_UTF8, E_LIMIT; the session is unchanged then. The session's thread. Since
- * 0.1. */
+ * [bos] text [eos], and each mask token in the text is a position to generate; what stands before and
+ * behind its first newline is encoded apart, as prompt and answer are. *row is its index. Errors:
+ * E_ARGUMENT when no length is known or no gap is in the text, E_UTF8, E_LIMIT; the session is unchanged
+ * then. The session's thread. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_session_add_text(diffulm_session *session,
                                                     const diffulm_tokenizer *tokenizer,
                                                     const char *text, size_t length,

@@ -109,6 +109,21 @@ static diffulm_status append_answer(const diffulm_session *s, const diffulm_toke
     return rc;
 }
 
+/* Text to infill: what stands before and behind its first newline by itself, as prompt and answer do. */
+static diffulm_status encode_lines(const diffulm_tokenizer *tokenizer, const char *text,
+                                   size_t length, struct row *row)
+{
+    const int32_t newline = diffulm_tokenizer_id(tokenizer, "\n", 1);
+    const char *line = newline >= 0 ? memchr(text, '\n', length) : NULL;
+    if (!line)
+        return encode(tokenizer, text, length, row);
+    const size_t first = (size_t)(line - text);
+    diffulm_status rc = encode(tokenizer, text, first, row);
+    if (rc == DIFFULM_OK)
+        rc = push(row, newline, DIFFULM_ROLE_GIVEN);
+    return rc == DIFFULM_OK ? encode(tokenizer, line + 1, length - first - 1, row) : rc;
+}
+
 static diffulm_status mark_gaps(const diffulm_session *s, struct row *row)
 {
     size_t gaps = 0;
@@ -141,7 +156,8 @@ diffulm_status diffulm_session_add_text(diffulm_session *session,
     if (rc == DIFFULM_OK && ids.bos >= 0)
         rc = push(&r, ids.bos, DIFFULM_ROLE_GIVEN);
     if (rc == DIFFULM_OK)
-        rc = encode(tokenizer, text, length, &r);
+        rc = o.infill ? encode_lines(tokenizer, text, length, &r)
+                      : encode(tokenizer, text, length, &r);
     if (rc == DIFFULM_OK)
         rc = o.infill ? mark_gaps(session, &r)
                       : append_answer(session, tokenizer, &o, length > 0, &r);
