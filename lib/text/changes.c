@@ -1,4 +1,5 @@
 /* changes.c: strings as lists of changes, and Unicode normalisation expressed so. */
+#include <string.h>
 #include <utf8proc.h>
 
 #include "base/alloc.h"
@@ -41,9 +42,32 @@ void dulm_changes_apply(const struct dulm_changes *changes, const struct dulm_do
     }
 }
 
-/* Marks after a starter, sorted by combining class; changes travel with their characters. */
+/* Long runs: one pass per combining class into a copy. */
+static void sort_many_marks(struct dulm_changes *c, size_t first)
+{
+    const size_t count = c->count - first;
+    struct dulm_change *copy = dulm_alloc(count, sizeof *copy);
+    size_t out = first;
+    if (!copy) {
+        c->failed = true;
+        return;
+    }
+    memcpy(copy, c->list + first, count * sizeof *copy);
+    for (int class = 0; class < 256; class ++)
+        for (size_t i = 0; i < count; i++)
+            if (dulm_combining_class(copy[i].c) == class)
+                c->list[out++] = copy[i];
+    dulm_free(copy);
+}
+
+/* Marks after a starter (the first, of class 0), sorted by combining class; changes travel with their
+ * characters. */
 static void sort_marks(struct dulm_changes *c, size_t first)
 {
+    if (c->count - first > 256) {
+        sort_many_marks(c, first);
+        return;
+    }
     for (size_t i = first + 1; i < c->count; i++) {
         const struct dulm_change mark = c->list[i];
         const int class = dulm_combining_class(mark.c);

@@ -326,14 +326,25 @@ static bool next_literal(const struct dulm_regex *regex, const char *text, size_
     return true;
 }
 
+/* Compiled code has a small stack; what outgrows it is interpreted on the heap. */
+static int match(struct dulm_matcher *m, const pcre2_code *code, const char *text, size_t length,
+                 size_t at)
+{
+    const int n =
+        pcre2_match(code, (PCRE2_SPTR)text, length, at, PCRE2_NO_UTF_CHECK, m->data, m->context);
+    if (n != PCRE2_ERROR_JIT_STACKLIMIT)
+        return n;
+    return pcre2_match(code, (PCRE2_SPTR)text, length, at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
+                       m->data, m->context);
+}
+
 bool dulm_matcher_next(struct dulm_matcher *m, const struct dulm_regex *regex, const char *text,
                        size_t length, size_t *at, size_t *begin, size_t *end, diffulm_status *rc)
 {
     if (regex->literal)
         return next_literal(regex, text, length, at, begin, end);
     while (*at <= length && length > 0) { /* nothing matches in nothing, as in Hugging Face */
-        const int n = pcre2_match(regex->code, (PCRE2_SPTR)text, length, *at, PCRE2_NO_UTF_CHECK,
-                                  m->data, m->context);
+        const int n = match(m, regex->code, text, length, *at);
         if (n == PCRE2_ERROR_NOMATCH)
             return false;
         if (n < 0) {
