@@ -5,6 +5,7 @@
 #include <diffulm/common.h>
 #include <diffulm/error.h>
 #include <diffulm/length.h>
+#include <diffulm/likelihood.h>
 #include <diffulm/model.h>
 #include <diffulm/runtime.h>
 #include <diffulm/sampler.h>

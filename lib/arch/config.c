@@ -226,10 +226,11 @@ static void refuse_variants(struct reader *r)
 {
     const json_t *pruned = json_object_get(r->root, "pruned_heads");
     if (r->rc == DIFFULM_OK && json_is_true(json_object_get(r->root, "is_decoder")))
-        r->rc = dulm_fail(DIFFULM_E_UNSUPPORTED,
-                          "%s: is_decoder is true, expected an encoder (false); causal attention is "
-                          "an option of the call",
-                          r->path);
+        r->rc =
+            dulm_fail(DIFFULM_E_UNSUPPORTED,
+                      "%s: is_decoder is true, expected an encoder (false); causal attention is "
+                      "an option of the call",
+                      r->path);
     if (r->rc == DIFFULM_OK && json_object_size(pruned) > 0)
         r->rc = dulm_fail(DIFFULM_E_UNSUPPORTED, "%s: pruned_heads: expected none", r->path);
 }

@@ -1,0 +1,234 @@
+/* likelihood.c: copies of a row, masked at drawn timesteps (the diffusion bound) or at one position each (the
+ * pseudo-likelihood), are packed and scored together; what a copy gives is the sum of the log-probabilities of its
+ * masked tokens. */
+#include "diffusion/likelihood.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/rng.h"
+#include "base/thread.h"
+
+enum { TILE = 64, PACKED = 4096 }; /* rows of logits and tokens that exist at a time */
+
+struct dulm_scorer {
+    const struct diffulm_model *model;
+    struct diffulm_likelihood_options options;
+    struct dulm_workspace *workspace;
+    size_t copies, tokens, masked; /* packed so far */
+    size_t copy_capacity, token_capacity;
+    int32_t *token, *target; /* [token_capacity] packed; of each masked position */
+    uint8_t *source;
+    size_t *offset, *wanted, *copy_of; /* offset [copy_capacity + 1] */
+    double *sum, *log_probability;     /* [copy_capacity], [token_capacity] */
+    float *logits;                     /* [TILE, vocabulary] */
+};
+
+void dulm_scorer_destroy(struct dulm_scorer *s)
+{
+    if (!s)
+        return;
+    dulm_workspace_destroy(s->workspace);
+    void *const blocks[] = {s->token,   s->target, s->source,          s->offset, s->wanted,
+                            s->copy_of, s->sum,    s->log_probability, s->logits};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        dulm_free(blocks[i]);
+    dulm_free(s);
+}
+
+diffulm_status dulm_scorer_create(const struct diffulm_model *model,
+                                  const struct diffulm_likelihood_options *options, size_t longest,
+                                  struct dulm_scorer **out)
+{
+    struct dulm_scorer *s = dulm_alloc_zero(1, sizeof *s);
+    if (!s)
+        return dulm_fail_memory();
+    const size_t n = longest > PACKED ? longest : PACKED;
+    s->model = model;
+    s->options = *options;
+    s->token_capacity = s->copy_capacity = n;
+    s->token = dulm_alloc(n, sizeof *s->token);
+    s->target = dulm_alloc(n, sizeof *s->target);
+    s->source = dulm_alloc(n, 1);
+    s->offset = dulm_alloc(n + 1, sizeof *s->offset);
+    s->wanted = dulm_alloc(n, sizeof *s->wanted);
+    s->copy_of = dulm_alloc(n, sizeof *s->copy_of);
+    s->sum = dulm_alloc(n, sizeof *s->sum);
+    s->log_probability = dulm_alloc(n, sizeof *s->log_probability);
+    s->logits = dulm_alloc_tensor((size_t)model->config.vocabulary * TILE, sizeof *s->logits);
+    diffulm_status rc = s->token && s->target && s->source && s->offset && s->wanted &&
+                                s->copy_of && s->sum && s->log_probability && s->logits
+                            ? dulm_workspace_create(&s->workspace)
+                            : dulm_fail_memory();
+    if (rc < 0) {
+        dulm_scorer_destroy(s);
+        return rc;
+    }
+    s->offset[0] = 0;
+    *out = s;
+    return DIFFULM_OK;
+}
+
+/* ln p(token) where the mask cannot be chosen: x [n] logits. */
+static double log_probability(const float *x, size_t n, int32_t mask, int32_t token)
+{
+    float top = -INFINITY;
+    double sum = 0;
+    for (size_t v = 0; v < n; v++)
+        top = x[v] > top && v != (size_t)mask ? x[v] : top;
+    for (size_t v = 0; v < n; v++)
+        if (v != (size_t)mask)
+            sum += exp((double)(x[v] - top));
+    return (double)(x[token] - top) - log(sum);
+}
+
+struct tile {
+    struct dulm_scorer *scorer;
+    size_t first;
+};
+
+static void score_part(void *user, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    const struct tile *t = user;
+    struct dulm_scorer *s = t->scorer;
+    const size_t v = (size_t)s->model->config.vocabulary;
+    for (size_t i = begin; i < end; i++)
+        s->log_probability[t->first + i] =
+            log_probability(s->logits + i * v, v, s->options.mask_id, s->target[t->first + i]);
+}
+
+/* Scores the packed copies into sum[], and begins anew. */
+static diffulm_status flush(struct dulm_scorer *s)
+{
+    const struct dulm_batch batch = {.rows = s->copies,
+                                     .offsets = s->offset,
+                                     .tokens = s->token,
+                                     .source = s->source,
+                                     .attention = (enum dulm_attention)s->options.attention,
+                                     .newline_id = s->options.newline_id};
+    diffulm_status rc = DIFFULM_OK;
+    for (size_t c = 0; c < s->copies; c++)
+        s->sum[c] = 0;
+    if (s->masked)
+        rc = dulm_encode(s->workspace, s->model, &batch, NULL);
+    for (size_t i = 0; rc == DIFFULM_OK && i < s->masked; i += TILE) {
+        const size_t n = s->masked - i < TILE ? s->masked - i : TILE;
+        struct tile tile = {s, i};
+        rc = dulm_head(s->workspace, s->model, s->wanted + i, n, s->logits);
+        if (rc == DIFFULM_OK)
+            dulm_parallel(s->model->runtime->threads, n, 1, score_part, &tile);
+    }
+    for (size_t i = 0; rc == DIFFULM_OK && i < s->masked; i++) {
+        if (isnan(s->log_probability[i]))
+            rc = dulm_fail(DIFFULM_E_NUMERIC, "the logits of position %zu of a row are not finite",
+                           s->wanted[i] - s->offset[s->copy_of[i]]);
+        s->sum[s->copy_of[i]] += s->log_probability[i];
+    }
+    s->copies = s->tokens = s->masked = 0;
+    return rc;
+}
+
+static void pack_copy(struct dulm_scorer *s, const struct dulm_clean_row *row)
+{
+    memcpy(s->token + s->tokens, row->tokens, row->length * sizeof *s->token);
+    for (size_t i = 0; i < row->length; i++)
+        s->source[s->tokens + i] = i < row->source_length;
+    s->tokens += row->length;
+    s->offset[++s->copies] = s->tokens;
+}
+
+/* Masks a position of the copy packed last. */
+static void mask_position(struct dulm_scorer *s, size_t position)
+{
+    const size_t copy = s->copies - 1, at = s->offset[copy] + position;
+    s->target[s->masked] = s->token[at];
+    s->copy_of[s->masked] = copy;
+    s->wanted[s->masked++] = at;
+    s->token[at] = s->options.mask_id;
+}
+
+static bool is_full(const struct dulm_scorer *s, const struct dulm_clean_row *row)
+{
+    return s->tokens + row->length > s->token_capacity;
+}
+
+/* Timestep of sample j: stratum j / 2 of samples / 2, uniform in 1..T over all. */
+static int32_t timestep(const struct diffulm_likelihood_options *o, uint32_t row, uint32_t j)
+{
+    const double u = dulm_uniform(dulm_draw(o->seed, DULM_STREAM_LIKELIHOOD, j, row, 0, 1));
+    const double place = ((double)(j / 2) + u) / (double)(o->samples / 2);
+    const int32_t t = 1 + (int32_t)(place * (double)o->timesteps);
+    return t < o->timesteps ? t : o->timesteps;
+}
+
+static void corrupt_copy(struct dulm_scorer *s, const struct dulm_clean_row *row, uint32_t j,
+                         int32_t t)
+{
+    const struct diffulm_likelihood_options *o = &s->options;
+    pack_copy(s, row);
+    for (size_t i = row->source_length; i < row->length; i++) {
+        const uint32_t x =
+            dulm_draw(o->seed, DULM_STREAM_LIKELIHOOD, j, row->number, (uint32_t)i, 0);
+        if (dulm_uniform(x) * (double)o->timesteps < (double)t)
+            mask_position(s, i);
+    }
+}
+
+/* Mean over strata of the mean of their two values T / t · sum, and its error from their difference. */
+struct strata {
+    double sum, squares, first;
+};
+
+static void add_value(struct strata *a, uint32_t j, double value)
+{
+    if (j % 2 == 0)
+        a->first = value;
+    else
+        a->squares += (value - a->first) * (value - a->first) / 4;
+    a->sum += value;
+}
+
+diffulm_status dulm_score_bound(struct dulm_scorer *s, const struct dulm_clean_row *row,
+                                struct diffulm_likelihood *out)
+{
+    const struct diffulm_likelihood_options *o = &s->options;
+    const uint32_t samples = (uint32_t)o->samples;
+    struct strata all = {0};
+    diffulm_status rc = DIFFULM_OK;
+    uint32_t scored = 0;
+    out->tokens = row->length - row->source_length;
+    for (uint32_t j = 0; rc == DIFFULM_OK && j < samples && out->tokens; j++) {
+        corrupt_copy(s, row, j, timestep(o, row->number, j));
+        if (j + 1 < samples && !is_full(s, row))
+            continue;
+        rc = flush(s);
+        for (size_t c = 0; rc == DIFFULM_OK && scored <= j; c++, scored++)
+            add_value(&all, scored,
+                      (double)o->timesteps / timestep(o, row->number, scored) * s->sum[c]);
+    }
+    out->log_probability = all.sum / samples;
+    out->standard_error = sqrt(all.squares) / (samples / 2);
+    return rc;
+}
+
+diffulm_status dulm_score_pseudo(struct dulm_scorer *s, const struct dulm_clean_row *row,
+                                 struct diffulm_likelihood *out)
+{
+    diffulm_status rc = DIFFULM_OK;
+    out->tokens = row->length - row->source_length;
+    out->log_probability = out->standard_error = 0;
+    for (size_t i = row->source_length; rc == DIFFULM_OK && i < row->length; i++) {
+        pack_copy(s, row);
+        mask_position(s, i);
+        if (i + 1 < row->length && !is_full(s, row))
+            continue;
+        const size_t copies = s->copies;
+        rc = flush(s);
+        for (size_t c = 0; rc == DIFFULM_OK && c < copies; c++)
+            out->log_probability += s->sum[c];
+    }
+    return rc;
+}
