@@ -7,6 +7,7 @@ const struct cli_command cli_commands[] = {
     {"generate", "", "Answers a prompt, one denoising step at a time.", cli_generate},
     {"infill", "", "Fills the gaps of a text.", cli_infill},
     {"evaluate", "", "Scores a model on a file of prompts and answers.", cli_evaluate},
+    {"score", "", "Bounds the perplexity of a model on a file of prompts and answers.", cli_score},
     {"finetune", "", "Trains a model by a recipe.", cli_finetune},
     {"tokenize", "", "Shows the tokens of a text.", cli_tokenize},
     {"detokenize", "", "Turns token ids into text.", cli_detokenize},

@@ -81,6 +81,21 @@ class Program(unittest.TestCase):
         self.assertEqual(page.count("</script>"), 1)
         self.assertIn("range", page)
 
+    def test_score_of_every_row_adds_up_to_the_summary(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "rows.jsonl")
+            with open(path, "w", encoding="utf-8") as file:
+                for n, word in ((7, "seven"), (42, "forty-two"), (7, "eight")):
+                    file.write(json.dumps({"source": f"Write {n} in English words.", "target": word}) + "\n")
+            rows = [json.loads(line) for line in self.ok("score", MODEL, path, "--json").splitlines()]
+            summary = self.ok("score", MODEL, path)
+            pseudo = self.ok("score", MODEL, path, "--pseudo")
+        self.assertEqual([r["row"] for r in rows], [1, 2, 3])
+        nats = -sum(r["log_probability"] for r in rows) / sum(r["tokens"] for r in rows)
+        self.assertIn(f"at most {nats:.4f} nats a token", summary)
+        self.assertGreater(rows[0]["log_probability"], rows[2]["log_probability"])
+        self.assertIn("pseudo-perplexity", pseudo)
+
     def test_tokens_turn_back_into_their_text(self):
         text = "The old man sees 17 dogs."
         tokens = json.loads(self.ok("tokenize", MODEL, text, "--json", "--no-special"))
