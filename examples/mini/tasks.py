@@ -47,6 +47,12 @@ def german_number(n):
     return "".join(german_parts(n))
 
 
+def text(r):
+    """A sentence by itself, so that gaps in plain text can be filled in."""
+    s = sentence(r)
+    return "", r.choice((english, german))(s), keys(s)
+
+
 def translate(r, source, target):
     s = sentence(r)
     return source(s), target(s), keys(s)
@@ -138,10 +144,12 @@ TASKS = {
     "number-en": (1.3, lambda r: spell(r, english_number), _wordings(
         "Write {x} in English words.|Spell out {x} in English.|{x} in English words, please.|What is {x} in English words?"
         "|Say {x} in English.|Please spell out {x} in English.|{x} Please write this in English words."
+        "|Say in English words: {x}|Please say in English words: {x}|English words for {x}:"
         "|Please write {x} in English words.|In English words, please: {x}")),
     "number-de": (1.3, lambda r: spell(r, german_number), _wordings(
         "Write {x} in German words.|Spell out {x} in German.|{x} in German words, please.|What is {x} in German words?"
         "|Say {x} in German.|Please spell out {x} in German.|{x} Please write this in German words."
+        "|Say in German words: {x}|Please say in German words: {x}|German words for {x}:"
         "|Please write {x} in German words.|In German words, please: {x}")),
     "en-number": (1, lambda r: unspell(r, english_number), _wordings(
         "Write {x} as a number.|Write {x} in digits.|What number is {x}?|{x} as a number, please.|Digits for {x}:"
@@ -160,12 +168,13 @@ TASKS = {
         "|Put the date {x} into German.|Please put the date {x} into German.|{x} Please write this as a German date.|Please write the date {x} in German.|{x} as a German date, please.")),
 }
 NAMES = list(TASKS)
-WEIGHTS = [TASKS[name][0] for name in NAMES]
+TASKS["text"] = (2, text, [""] * (HELD_WORDINGS + 1))
+WEIGHTS = [task[0] for task in TASKS.values()]
 
 
 def example(r, split="train", wording="train", task=None):
     """(task, prompt, answer). split: train has no held-out combination, test at least one. wording: train or held."""
-    task = task or r.choices(NAMES, WEIGHTS)[0]
+    task = task or r.choices(list(TASKS), WEIGHTS)[0]
     _, make, wordings = TASKS[task]
     while True:
         x, y, k = make(r)

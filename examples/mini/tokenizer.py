@@ -96,18 +96,18 @@ def tokenizer(pieces, merges):
         "added_tokens": [added(i, t, True) for i, t in enumerate(SPECIAL)] + [added(newline, "\n", False), added(mask, "<mask>", True)],
         "normalizer": None,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
-            {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
+            {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True},
             {"type": "Split", "pattern": {"Regex": r"▁?[^\W\d_]+|▁?\d|▁?[^\w\s]|▁"}, "behavior": "Isolated", "invert": False}]},
         "post_processor": {"type": "TemplateProcessing", "single": template, "pair": pair, "special_tokens": {
             t: {"id": t, "ids": [SPECIAL.index(t)], "tokens": [t]} for t in ("<s>", "</s>")}},
-        "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True},
+        "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True},
         "model": {"type": "BPE", "dropout": None, "unk_token": "<unk>", "continuing_subword_prefix": None, "end_of_word_suffix": None,
                   "fuse_unk": False, "byte_fallback": False, "ignore_merges": False, "vocab": vocabulary, "merges": [list(m) for m in merges]},
     }
 
 
 if __name__ == "__main__":
-    pieces, merges = train(corpus(), int(sys.argv[2]) if len(sys.argv) > 2 else 1100)
+    pieces, merges = train(corpus(), int(sys.argv[2]) if len(sys.argv) > 2 else 1500)
     with open(sys.argv[1], "w", encoding="utf-8") as f:
         json.dump(tokenizer(pieces, merges), f, ensure_ascii=False, indent=1)
         f.write("\n")
