@@ -81,6 +81,16 @@ class Program(unittest.TestCase):
         self.assertEqual(page.count("</script>"), 1)
         self.assertIn("range", page)
 
+    def test_report_names_the_file_and_line_that_is_wrong(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertIn("metrics.jsonl", run("report", folder).stderr)
+            with open(os.path.join(folder, "metrics.jsonl"), "w", encoding="utf-8") as file:
+                file.write('{"stage": "a", "step": 1, "cross_entropy": 2}\n{"stage": "a"}\n')
+            done = run("report", folder, "--output", os.path.join(folder, "page.html"))
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("metrics.jsonl:2: step", done.stderr)
+            self.assertFalse(os.path.exists(os.path.join(folder, "page.html")))
+
     def test_score_of_every_row_adds_up_to_the_summary(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "rows.jsonl")
