@@ -10,6 +10,7 @@ const struct cli_command cli_commands[] = {
     {"score", "", "Bounds the perplexity of a model on a file of prompts and answers.", cli_score},
     {"finetune", "", "Trains a model by a recipe.", cli_finetune},
     {"report", "", "Draws the curves of training runs as one page.", cli_report},
+    {"prune", "", "Keeps of a vocabulary what a task's texts use.", cli_prune},
     {"tokenize", "", "Shows the tokens of a text.", cli_tokenize},
     {"detokenize", "", "Turns token ids into text.", cli_detokenize},
     {"inspect", "", "Shows what a model is.", cli_inspect},

@@ -7,6 +7,7 @@
 #include <diffulm/length.h>
 #include <diffulm/likelihood.h>
 #include <diffulm/model.h>
+#include <diffulm/prune.h>
 #include <diffulm/runtime.h>
 #include <diffulm/sampler.h>
 #include <diffulm/schedule.h>

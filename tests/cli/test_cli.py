@@ -91,6 +91,17 @@ class Program(unittest.TestCase):
             self.assertIn("metrics.jsonl:2: step", done.stderr)
             self.assertFalse(os.path.exists(os.path.join(folder, "page.html")))
 
+    def test_pruned_model_answers_as_before(self):
+        prompt = "Write 42 in English words."
+        with tempfile.TemporaryDirectory() as folder:
+            texts, small = os.path.join(folder, "texts.txt"), os.path.join(folder, "small")
+            with open(texts, "w", encoding="utf-8") as file:
+                file.write(prompt + "\n" + json.dumps({"source": prompt, "target": "forty-two"}) + "\n")
+            self.assertIn("ids kept", self.ok("prune", MODEL, small, texts))
+            self.assertEqual(self.ok("generate", small, prompt, "--length", "3"), "forty-two\n")
+            self.assertLess(len(json.load(open(os.path.join(small, "kept_ids.json")))), 300)
+            self.assertIn("expected MODEL", run("prune", MODEL, small).stderr)
+
     def test_score_of_every_row_adds_up_to_the_summary(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "rows.jsonl")
