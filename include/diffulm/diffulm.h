@@ -2,6 +2,7 @@
 #ifndef DIFFULM_DIFFULM_H
 #define DIFFULM_DIFFULM_H
 
+#include <diffulm/adapter.h>
 #include <diffulm/common.h>
 #include <diffulm/error.h>
 #include <diffulm/length.h>

@@ -41,13 +41,16 @@ struct diffulm_trainer_options {
     /* The rest */
     int32_t dropout;   /* 1: at the rates of config.json */
     uint64_t seed;     /* of every draw */
-    int32_t lora_rank; /* > 0: train adapters on query and value over frozen weights */
+    int32_t lora_rank; /* > 0: train adapters over frozen weights (adapter.h) */
     double lora_alpha; /* [lora_rank] */
+    /* Which linear maps get adapters: names or their ends between commas, such as "query,value" or
+     * "attention.output.dense", or "all-linear". NULL: query and value (ModernBERT: Wqkv). */
+    const char *lora_targets;
 };
 #define DIFFULM_TRAINER_OPTIONS_INIT                                                               \
     {                                                                                              \
         sizeof(struct diffulm_trainer_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0                                                                          \
+            0, 0, 0, 0, 0, 0                                                                       \
     }
 DIFFULM_API void diffulm_trainer_options_init(struct diffulm_trainer_options *options);
 

@@ -1,6 +1,7 @@
 /* model.c: public face of the model. */
 #include <diffulm/model.h>
 
+#include "arch/adapter.h"
 #include "arch/score.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -135,6 +136,13 @@ diffulm_status diffulm_model_save(const diffulm_model *model, const char *folder
     dulm_error_clear();
     if (!model || !folder || dtype < 0 || dtype > DIFFULM_DTYPE_BF16)
         return dulm_fail(DIFFULM_E_ARGUMENT, "model save: dtype is %d, expected 0 to 2", dtype);
-    return dulm_model_write(&model->config, model->parameters, model->parameter_count,
-                            &model->weights, folder, (enum dulm_dtype)dtype);
+    diffulm_model *merged = NULL;
+    diffulm_status rc =
+        model->adapter ? dulm_merge_adapters(model, model->weights.adapter, &merged) : DIFFULM_OK;
+    const diffulm_model *m = merged ? merged : model;
+    if (rc == DIFFULM_OK)
+        rc = dulm_model_write(&m->config, m->parameters, m->parameter_count, &m->weights, folder,
+                              (enum dulm_dtype)dtype);
+    diffulm_model_unref(merged);
+    return rc;
 }

@@ -19,6 +19,8 @@ diffulm_status diffulm_model_prune(const diffulm_model *model, const int32_t *ke
     if (!model || !kept || !out || count == 0)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "model prune: an argument is NULL, or nothing is kept");
+    if (model->adapter)
+        return dulm_fail(DIFFULM_E_STATE, "model prune: the model has an adapter; merge it first");
     return dulm_model_keep_rows(model, kept, count, out);
 }
 

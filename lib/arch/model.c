@@ -1,5 +1,5 @@
 /* model.c: life of the frozen model: from memory, to disk, release. */
-#include "arch/model.h"
+#include "arch/adapter.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,6 +20,7 @@ static void destroy(struct diffulm_model *m)
     dulm_weights_release(&m->weights);
     dulm_free(m->parameters);
     dulm_config_release(&m->config);
+    diffulm_adapter_unref(m->adapter);
     diffulm_runtime_unref(m->runtime);
     dulm_free(m);
 }

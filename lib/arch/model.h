@@ -21,7 +21,8 @@ struct diffulm_model {
     float *widened; /* F16 and BF16 weights, and a fresh head */
     char **skipped; /* names of tensors that the model does not use */
     size_t skipped_count;
-    enum dulm_dtype dtype; /* of the first matrix on disk */
+    enum dulm_dtype dtype;           /* of the first matrix on disk */
+    struct diffulm_adapter *adapter; /* NULL, or: the weights are those of its model */
 };
 
 /* The tensors of a folder: model.safetensors, or the shards its index names. */
@@ -36,11 +37,6 @@ diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
 
 /* Standard normal number `position` of parameter `row` (stream init). */
 double dulm_init_normal(uint64_t seed, uint32_t row, uint32_t position);
-
-/* A new model with adapters [layers * DULM_LAYER_SLOTS] added to the weights. */
-diffulm_status dulm_merge_adapters(const struct diffulm_model *model,
-                                   const struct dulm_adapter *adapters,
-                                   struct diffulm_model **out) DIFFULM_MUST_USE;
 
 /* config.json and model.safetensors in `folder` (made when absent), F32, F16 or BF16. */
 diffulm_status dulm_model_write(const struct dulm_config *config,

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arch/adapter.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/rng.h"
 
 static void destroy(struct diffulm_trainer *t)
 {
@@ -16,6 +16,7 @@ static void destroy(struct diffulm_trainer *t)
         dulm_row_buffers_release(t->buffers);
     dulm_free(t->buffers);
     dulm_free(t->adapters);
+    dulm_free(t->adapted);
     dulm_free(t->adapter_grads);
     dulm_weights_release(&t->weights);
     dulm_weights_release(&t->grads);
@@ -34,8 +35,7 @@ void diffulm_trainer_destroy(diffulm_trainer *trainer)
         destroy(trainer);
 }
 
-/* Gives each trainable its place in values, gradients and moments. */
-static diffulm_status place(struct diffulm_trainer *t)
+diffulm_status dulm_trainer_place(struct diffulm_trainer *t)
 {
     t->total = 0;
     for (size_t i = 0; i < t->count; i++)
@@ -71,7 +71,7 @@ static diffulm_status train_all(struct diffulm_trainer *t)
         x->elements = p->elements;
         x->decays = p->decays;
     }
-    diffulm_status rc = place(t);
+    diffulm_status rc = dulm_trainer_place(t);
     for (size_t i = 0; rc == DIFFULM_OK && i < t->count; i++) {
         const struct dulm_parameter *p = &model->parameters[i];
         memcpy(t->trainables[i].values, dulm_weights_get(&model->weights, p),
@@ -79,61 +79,6 @@ static diffulm_status train_all(struct diffulm_trainer *t)
         dulm_weights_set(&t->weights, &t->config, p, t->trainables[i].values);
         dulm_weights_set(&t->grads, &t->config, p, t->trainables[i].gradient);
     }
-    return rc;
-}
-
-/* A starts uniform in ±sqrt(3/in)·sqrt(1/3) = ±1/sqrt(in) (kaiming with a = sqrt 5), B at 0. */
-static void start_adapter(struct diffulm_trainer *t, uint32_t number, struct dulm_trainable *a)
-{
-    const double bound = 1.0 / sqrt((double)a->columns);
-    for (size_t i = 0; i < a->elements; i++) {
-        const uint32_t x = dulm_draw(t->options.seed, DULM_STREAM_INIT, 0, number, (uint32_t)i, 0);
-        a->values[i] = (float)((2 * dulm_uniform(x) - 1) * bound);
-    }
-}
-
-static const int adapted[] = {DULM_QUERY_W, DULM_VALUE_W};
-static const char *const adapted_name[] = {"query", "value"};
-
-static diffulm_status train_adapters(struct diffulm_trainer *t)
-{
-    const struct diffulm_model *model = t->base;
-    const size_t layers = (size_t)t->config.layers, d = (size_t)t->config.hidden;
-    const size_t rank = (size_t)t->options.lora_rank, table = layers * DULM_LAYER_SLOTS;
-    const struct dulm_family *family = dulm_family_of(t->config.family);
-    for (size_t i = 0; i < model->parameter_count; i++)
-        dulm_weights_set(&t->weights, &t->config, &model->parameters[i],
-                         dulm_weights_get(&model->weights, &model->parameters[i]));
-    t->count = layers * 4;
-    t->trainables = dulm_alloc_zero(t->count, sizeof *t->trainables);
-    t->adapters = dulm_alloc_zero(table, sizeof *t->adapters);
-    t->adapter_grads = dulm_alloc_zero(table, sizeof *t->adapter_grads);
-    if (!t->trainables || !t->adapters || !t->adapter_grads)
-        return dulm_fail_memory();
-    for (size_t i = 0; i < t->count; i++) {
-        struct dulm_trainable *x = &t->trainables[i];
-        const bool b = i % 2;
-        int at = snprintf(x->name, sizeof x->name, "%s", family->prefix);
-        at += snprintf(x->name + at, sizeof x->name - (size_t)at, "encoder.layer.%zu", i / 4);
-        snprintf(x->name + at, sizeof x->name - (size_t)at, ".attention.self.%s.lora_%c.weight",
-                 adapted_name[i / 2 % 2], b ? 'B' : 'A');
-        x->rows = b ? d : rank;
-        x->columns = b ? rank : d;
-        x->elements = rank * d;
-        x->decays = true;
-    }
-    diffulm_status rc = place(t);
-    for (size_t i = 0; rc == DIFFULM_OK && i < t->count; i += 2) {
-        struct dulm_trainable *a = &t->trainables[i], *b = a + 1;
-        const size_t slot = i / 4 * DULM_LAYER_SLOTS + (size_t)adapted[i / 2 % 2];
-        start_adapter(t, (uint32_t)i, a);
-        memset(b->values, 0, b->elements * sizeof(float));
-        const float scale = (float)(t->options.lora_alpha / t->options.lora_rank);
-        t->adapters[slot] = (struct dulm_adapter){a->values, b->values, rank, scale};
-        t->adapter_grads[slot] = (struct dulm_adapter){a->gradient, b->gradient, rank, scale};
-    }
-    t->weights.adapter = t->adapters;
-    t->grads.adapter = t->adapter_grads;
     return rc;
 }
 
@@ -192,9 +137,8 @@ static diffulm_status check_model(const struct diffulm_model *model,
     if (!model->config.has_head)
         return dulm_fail(DIFFULM_E_UNSUPPORTED,
                          "this model has no language-model head; open it with a fresh one");
-    if (o->lora_rank && dulm_family_of(model->config.family)->stacked_qkv)
-        return dulm_fail(DIFFULM_E_UNSUPPORTED,
-                         "LoRA on query and value: this family stacks them in one matrix");
+    if (model->adapter)
+        return dulm_fail(DIFFULM_E_STATE, "this model has an adapter: merge it before training");
     return DIFFULM_OK;
 }
 
@@ -235,7 +179,8 @@ diffulm_status diffulm_trainer_create(diffulm_model *model,
     if (rc == DIFFULM_OK)
         rc = dulm_weights_create(&t->config, &t->grads);
     if (rc == DIFFULM_OK)
-        rc = o.lora_rank ? train_adapters(t) : train_all(t);
+        rc = o.lora_rank ? dulm_trainer_adapt(t) : train_all(t);
+    t->options.lora_targets = NULL; /* the caller's; t->adapted has what it chose */
     if (rc == DIFFULM_OK)
         rc = dulm_tape_create(&t->tape);
     if (rc == DIFFULM_OK && !(t->buffers = dulm_alloc_zero(1, sizeof *t->buffers)))

@@ -2,6 +2,7 @@
 #ifndef DULM_TRAIN_TRAINER_H
 #define DULM_TRAIN_TRAINER_H
 
+#include <diffulm/adapter.h>
 #include <diffulm/trainer.h>
 
 #include "arch/tape.h"
@@ -26,6 +27,7 @@ struct diffulm_trainer {
     size_t total;           /* elements of all trained tensors */
     struct dulm_weights weights, grads;
     struct dulm_adapter *adapters, *adapter_grads;
+    uint8_t *adapted; /* LoRA: [the base's parameters] 1: has an adapter */
     struct dulm_tape *tape;
     int64_t step;
     int64_t micro_batches; /* accumulated since the last update */
@@ -38,6 +40,14 @@ struct diffulm_trainer {
 /* Fills in the defaults and checks the ranges. */
 diffulm_status dulm_trainer_options_check(const struct dulm_config *config,
                                           struct diffulm_trainer_options *options) DIFFULM_MUST_USE;
+
+/* Gives each trainable its place in values, gradients and moments. */
+diffulm_status dulm_trainer_place(struct diffulm_trainer *trainer) DIFFULM_MUST_USE;
+
+/* adapters.c: sets the trainer up for LoRA, and copies what it has learned. */
+diffulm_status dulm_trainer_adapt(struct diffulm_trainer *trainer) DIFFULM_MUST_USE;
+diffulm_status dulm_trainer_copy_adapter(const struct diffulm_trainer *trainer,
+                                         struct diffulm_adapter **out) DIFFULM_MUST_USE;
 
 /* Update number `step` (from 0): gradients times `share`, clipped together, into AdamW. *norm is before
  * clipping. When a gradient is not finite nothing changes and its tensor is named. */

@@ -1,0 +1,50 @@
+/* adapter.c: checks, then the calls. */
+#include <string.h>
+
+#include "arch/adapter.h"
+#include "base/error.h"
+#include "train/trainer.h"
+
+diffulm_status diffulm_adapter_open(diffulm_model *model, const char *folder, diffulm_adapter **out)
+{
+    dulm_error_clear();
+    if (!model || !folder || !out)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "adapter open: an argument is NULL");
+    if (model->adapter)
+        return dulm_fail(DIFFULM_E_STATE, "adapter open: the model has an adapter; merge it first");
+    return dulm_adapter_read(model, folder, out);
+}
+
+diffulm_status diffulm_trainer_export_adapter(const diffulm_trainer *trainer, diffulm_adapter **out)
+{
+    dulm_error_clear();
+    if (!trainer || !out)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "trainer or out is NULL");
+    if (!trainer->adapters)
+        return dulm_fail(DIFFULM_E_STATE, "this trainer has no adapter: its lora_rank is 0");
+    return dulm_trainer_copy_adapter(trainer, out);
+}
+
+diffulm_status diffulm_adapter_save(const diffulm_adapter *adapter, const char *folder)
+{
+    dulm_error_clear();
+    if (!adapter || !folder)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "adapter save: an argument is NULL");
+    return dulm_adapter_write(adapter, folder);
+}
+
+diffulm_status diffulm_adapter_attach(diffulm_adapter *adapter, diffulm_model **out)
+{
+    dulm_error_clear();
+    if (!adapter || !out)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "adapter attach: an argument is NULL");
+    return dulm_adapter_attach(adapter, out);
+}
+
+diffulm_status diffulm_adapter_merge(const diffulm_adapter *adapter, diffulm_model **out)
+{
+    dulm_error_clear();
+    if (!adapter || !out)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "adapter merge: an argument is NULL");
+    return dulm_merge_adapters(adapter->model, adapter->table, out);
+}
