@@ -46,11 +46,14 @@ struct diffulm_trainer_options {
     /* Which linear maps get adapters: names or their ends between commas, such as "query,value" or
      * "attention.output.dense", or "all-linear". NULL: query and value (ModernBERT: Wqkv). */
     const char *lora_targets;
+    /* 1: activation checkpointing (Chen et al. 2016): each block's forward is run again in the backward pass, the
+     * memory of activations falls to a few layers' worth, gradients stay the same bit for bit. */
+    int32_t checkpoint_activations;
 };
 #define DIFFULM_TRAINER_OPTIONS_INIT                                                               \
     {                                                                                              \
         sizeof(struct diffulm_trainer_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0                                                                       \
+            0, 0, 0, 0, 0, 0, 0                                                                    \
     }
 DIFFULM_API void diffulm_trainer_options_init(struct diffulm_trainer_options *options);
 

@@ -1,4 +1,5 @@
-/* tape.c: one training pass. Memory per token and layer: 8 d + u + f floats. */
+/* tape.c: one training pass. Memory per token and layer: 8 d + u + f floats; with activation checkpointing d, and the
+ * others once for all layers: the backward pass runs each block's forward again. */
 #include "arch/tape.h"
 
 #include <string.h>
@@ -16,6 +17,7 @@ struct dulm_tape {
     struct dulm_pass pass;
     struct dulm_block_state *layer; /* [layers] */
     size_t layers;
+    bool recompute;
     float *memory, *work, *logits;
     size_t capacity, work_capacity, logits_capacity;
     float *embed_sum, *embedded, *encoded;
@@ -23,11 +25,12 @@ struct dulm_tape {
     struct dulm_backward_scratch scratch;
 };
 
-diffulm_status dulm_tape_create(struct dulm_tape **out)
+diffulm_status dulm_tape_create(bool recompute, struct dulm_tape **out)
 {
     struct dulm_tape *tape = dulm_alloc_zero(1, sizeof *tape);
     if (!tape)
         return dulm_fail_memory();
+    tape->recompute = recompute;
     *out = tape;
     return DIFFULM_OK;
 }
@@ -61,23 +64,55 @@ static float *take(float **next, size_t count)
     return block;
 }
 
+/* One layer's activations from memory; with `own` its output lies there instead. */
+static struct dulm_block_state take_state(const struct dulm_pass *p, float **next, float *own)
+{
+    const struct dulm_config *c = p->config;
+    const size_t t = p->tokens, d = (size_t)c->hidden, f = (size_t)c->ffn;
+    struct dulm_block_state s;
+    s.qkv = take(next, t * 3 * d);
+    s.context = take(next, t * d);
+    s.attn_sum = take(next, t * d);
+    s.ffn_sum = take(next, t * d);
+    s.normed = s.attn_out = take(next, t * d);
+    s.normed2 = s.out = take(next, t * d);
+    s.up = take(next, t * (p->family->gated ? 2 * f : f));
+    s.act = take(next, t * f);
+    if (p->family->pre_norm) {
+        s.attn_out = s.attn_sum;
+        s.out = s.ffn_sum;
+    }
+    if (own && p->family->pre_norm)
+        s.out = s.ffn_sum = own;
+    else if (own)
+        s.out = s.normed2 = own;
+    return s;
+}
+
+static diffulm_status reserve_layers(struct dulm_tape *tape, size_t layers)
+{
+    if (layers == tape->layers)
+        return DIFFULM_OK;
+    struct dulm_block_state *layer = dulm_alloc_zero(layers, sizeof *layer);
+    if (!layer)
+        return dulm_fail_memory();
+    dulm_free(tape->layer);
+    tape->layer = layer;
+    tape->layers = layers;
+    return DIFFULM_OK;
+}
+
 static diffulm_status layout(struct dulm_tape *tape)
 {
     const struct dulm_pass *p = &tape->pass;
     const struct dulm_config *c = p->config;
     const size_t t = p->tokens, d = (size_t)c->hidden, f = (size_t)c->ffn;
     const size_t u = p->family->gated ? 2 * f : f, layers = (size_t)c->layers;
-    if (layers != tape->layers) {
-        struct dulm_block_state *layer = dulm_alloc_zero(layers, sizeof *layer);
-        if (!layer)
-            return dulm_fail_memory();
-        dulm_free(tape->layer);
-        tape->layer = layer;
-        tape->layers = layers;
-    }
-    const size_t wide = u > 3 * d ? u : 3 * d, wide2 = f > d ? f : d;
-    diffulm_status rc =
-        dulm_reserve(&tape->memory, &tape->capacity, t * (3 * d + layers * (8 * d + u + f)));
+    const size_t wide = u > 3 * d ? u : 3 * d, wide2 = f > d ? f : d, state = 8 * d + u + f;
+    const size_t all = tape->recompute ? layers * d + state : layers * state;
+    diffulm_status rc = reserve_layers(tape, layers);
+    if (rc == DIFFULM_OK)
+        rc = dulm_reserve(&tape->memory, &tape->capacity, t * (3 * d + all));
     if (rc == DIFFULM_OK)
         rc = dulm_reserve(&tape->work, &tape->work_capacity, t * (4 * d + wide + wide2 + 2));
     if (rc < 0)
@@ -86,20 +121,10 @@ static diffulm_status layout(struct dulm_tape *tape)
     tape->embed_sum = take(&next, t * d);
     tape->embedded = take(&next, t * d);
     tape->encoded = take(&next, t * d);
+    float *outputs = tape->recompute ? take(&next, layers * t * d) : NULL, *shared = next;
     for (size_t i = 0; i < layers; i++) {
-        struct dulm_block_state *s = &tape->layer[i];
-        s->qkv = take(&next, t * 3 * d);
-        s->context = take(&next, t * d);
-        s->attn_sum = take(&next, t * d);
-        s->ffn_sum = take(&next, t * d);
-        s->normed = s->attn_out = take(&next, t * d);
-        s->normed2 = s->out = take(&next, t * d);
-        s->up = take(&next, t * u);
-        s->act = take(&next, t * f);
-        if (p->family->pre_norm) {
-            s->attn_out = s->attn_sum;
-            s->out = s->ffn_sum;
-        }
+        next = tape->recompute ? shared : next;
+        tape->layer[i] = take_state(p, &next, outputs ? outputs + i * t * d : NULL);
     }
     next = tape->work;
     tape->d_encoded = take(&next, t * d);
@@ -281,8 +306,12 @@ diffulm_status dulm_tape_backward(struct dulm_tape *tape, const struct dulm_weig
         dx = tape->d_encoded;
     }
     for (int layer = (int)c->layers - 1; layer >= 0; layer--) {
-        diffulm_status rc = dulm_block_backward(p, grads, layer, input_of(tape, layer),
-                                                &tape->layer[layer], dout, dx, &tape->scratch);
+        diffulm_status rc = DIFFULM_OK;
+        if (tape->recompute && layer < (int)c->layers - 1)
+            rc = dulm_block_forward(p, layer, input_of(tape, layer), &tape->layer[layer]);
+        if (rc == DIFFULM_OK)
+            rc = dulm_block_backward(p, grads, layer, input_of(tape, layer), &tape->layer[layer],
+                                     dout, dx, &tape->scratch);
         if (rc < 0)
             return rc;
         float *swap = dout;

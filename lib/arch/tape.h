@@ -6,7 +6,8 @@
 
 /* Activations of the last forward pass; buffers grow to the largest batch. One thread at a time. */
 struct dulm_tape;
-diffulm_status dulm_tape_create(struct dulm_tape **out) DIFFULM_MUST_USE;
+/* recompute: activation checkpointing (Chen et al. 2016); gradients stay the same, bit for bit. */
+diffulm_status dulm_tape_create(bool recompute, struct dulm_tape **out) DIFFULM_MUST_USE;
 void dulm_tape_destroy(struct dulm_tape *tape);
 /* Bytes held. */
 size_t dulm_tape_bytes(const struct dulm_tape *tape);

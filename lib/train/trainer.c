@@ -114,6 +114,7 @@ diffulm_status dulm_trainer_options_check(const struct dulm_config *config,
                   {"attention", o->attention, 0, 3},
                   {"warmup", (double)o->warmup, 0, 1e12},
                   {"steps", (double)o->steps, 0, 1e12},
+                  {"checkpoint_activations", o->checkpoint_activations, 0, 1},
                   {"lora_rank", o->lora_rank, 0, (double)config->hidden},
                   {"mask_id", o->mask_id, 0, (double)config->vocabulary - 1}};
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
@@ -182,7 +183,7 @@ diffulm_status diffulm_trainer_create(diffulm_model *model,
         rc = o.lora_rank ? dulm_trainer_adapt(t) : train_all(t);
     t->options.lora_targets = NULL; /* the caller's; t->adapted has what it chose */
     if (rc == DIFFULM_OK)
-        rc = dulm_tape_create(&t->tape);
+        rc = dulm_tape_create(o.checkpoint_activations != 0, &t->tape);
     if (rc == DIFFULM_OK && !(t->buffers = dulm_alloc_zero(1, sizeof *t->buffers)))
         rc = dulm_fail_memory();
     if (rc < 0) {

@@ -46,7 +46,7 @@ static void whole_create(struct whole *m, struct network *n, void **state, const
     *m = (struct whole){.n = n, .dropout = n->pass.dropout};
     gradcheck_fill_around(51, TARGETS, 1, 0.5f, m->d_ce);
     gradcheck_fill_around(52, TARGETS, 0.25f, 0.125f, m->d_uniform);
-    assert_int_equal(dulm_tape_create(&m->tape), DIFFULM_OK);
+    assert_int_equal(dulm_tape_create(false, &m->tape), DIFFULM_OK);
 }
 
 static void whole_destroy(struct whole *m)

@@ -67,7 +67,8 @@ static void initialisers_equal_functions_byte_for_byte(void **state)
     CHECK(diffulm_training_row_options, line_options, 0);
     CHECK(diffulm_trainer_options, trainer_options, AFTER(diffulm_trainer_options, lr_schedule),
           AFTER(diffulm_trainer_options, corruption), AFTER(diffulm_trainer_options, dropout),
-          AFTER(diffulm_trainer_options, lora_rank));
+          AFTER(diffulm_trainer_options, lora_rank),
+          AFTER(diffulm_trainer_options, checkpoint_activations));
 }
 
 /* A struct of a later version is larger, of an earlier one smaller; 0: never initialised. */

@@ -274,6 +274,33 @@ static void same_seed_gives_the_same_weights_on_one_thread_and_two(void **state)
     diffulm_model_unref(other);
 }
 
+static void activation_checkpointing_changes_no_bit_and_needs_less_memory(void **state)
+{
+    (void)state;
+    static const char *const families[] = {"xlm-roberta", "bert", "modernbert"};
+    for (size_t f = 0; f < 3; f++) {
+        diffulm_model *model = tiny_model_on(families[f], DIFFULM_BACKEND_REFERENCE, 1, 5);
+        diffulm_model *trained[2];
+        size_t bytes[2];
+        for (int32_t on = 0; on < 2; on++) {
+            struct diffulm_trainer_options o = options_for(1e-2);
+            o.dropout = 1;
+            o.checkpoint_activations = on;
+            diffulm_trainer *trainer = trainer_of(model, &o);
+            train(trainer, 4);
+            trained[on] = export_of(trainer);
+            bytes[on] = dulm_tape_bytes(trainer->tape);
+            diffulm_trainer_destroy(trainer);
+        }
+        assert_true(distance(trained[0], trained[1]) == 0);
+        assert_true(distance(model, trained[0]) > 1e-3);
+        assert_true(bytes[1] < bytes[0]);
+        diffulm_model_unref(trained[0]);
+        diffulm_model_unref(trained[1]);
+        diffulm_model_unref(model);
+    }
+}
+
 /* Entry of a parameter that the rows certainly use: token 4 of the words, position 3. */
 static size_t used_entry(const struct dulm_parameter *p)
 {
@@ -404,6 +431,7 @@ int main(void)
         cmocka_unit_test(two_halves_make_the_update_of_their_mean),
         cmocka_unit_test(exported_model_opens_to_the_same_logits),
         cmocka_unit_test(encoder_without_a_head_is_saved_as_one),
+        cmocka_unit_test(activation_checkpointing_changes_no_bit_and_needs_less_memory),
         cmocka_unit_test(same_seed_gives_the_same_weights_on_one_thread_and_two),
         cmocka_unit_test(nan_in_any_parameter_is_found_and_weights_stay),
         cmocka_unit_test(gradient_that_is_not_finite_names_its_tensor_and_weights_stay),
