@@ -11,6 +11,7 @@
 #include "nn/runtime.h"
 
 static int rounds = 5, threads = 2;
+static int32_t lora, recompute; /* of training: adapters of this rank; activation checkpointing */
 
 static double now(void)
 {
@@ -214,6 +215,22 @@ static diffulm_status train_step(void *user)
     return rc < 0 ? rc : diffulm_trainer_apply(s->trainer, NULL);
 }
 
+/* Peak resident memory in MiB since the last call with `reset`; Linux alone tells, elsewhere 0. */
+static double peak_mib(bool reset)
+{
+    char line[128];
+    double kib = 0;
+    FILE *file = fopen(reset ? "/proc/self/clear_refs" : "/proc/self/status", reset ? "w" : "r");
+    if (file && reset)
+        fputs("5\n", file);
+    while (file && !reset && fgets(line, sizeof line, file))
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = atof(line + 6);
+    if (file)
+        fclose(file);
+    return kib / 1024;
+}
+
 static void bench_train(diffulm_model *model, const char *geometry)
 {
     struct diffulm_model_info info = {.struct_size = sizeof info};
@@ -222,6 +239,9 @@ static void bench_train(diffulm_model *model, const char *geometry)
     size_t rows[16];
     options.corruption = DIFFULM_CORRUPTION_SINGLE;
     options.mask_id = 4;
+    options.lora_rank = lora;
+    options.checkpoint_activations = recompute;
+    peak_mib(true);
     if (!s || diffulm_model_get_info(model, &info) < 0 ||
         diffulm_trainer_create(model, &options, &s->trainer) < 0)
         exit(1);
@@ -233,9 +253,10 @@ static void bench_train(diffulm_model *model, const char *geometry)
     double best, median;
     measure(train_step, s, &best, &median);
     printf("{\"bench\": \"train\", \"geometry\": \"%s\", \"rows\": 16, \"tokens\": 1024, "
-           "\"threads\": %d, "
-           "\"ms\": %.2f, \"median_ms\": %.2f}\n",
-           geometry, threads, best, median);
+           "\"threads\": %d, \"lora\": %d, \"recompute\": %d, "
+           "\"ms\": %.2f, \"median_ms\": %.2f, \"weights_mib\": %.0f, \"peak_mib\": %.0f}\n",
+           geometry, threads, lora, recompute, best, median,
+           (double)info.parameters * 4 / (1 << 20), peak_mib(false));
     diffulm_trainer_destroy(s->trainer);
     free(s);
 }
@@ -261,6 +282,10 @@ int main(int argc, char **argv)
             threads = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--rounds") == 0)
             rounds = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--lora") == 0)
+            lora = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--recompute") == 0)
+            recompute = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--geometry") == 0)
             geometry = argv[i + 1];
         else if (strcmp(argv[i], "--only") == 0)
@@ -276,7 +301,8 @@ int main(int argc, char **argv)
     if (argc % 2 != 1 || rounds < 1 || rounds > 100 || (!g && strcmp(geometry, "small") != 0)) {
         fprintf(stderr,
                 "usage: bench [--threads N] [--rounds 1-100] [--geometry small|base]\n"
-                "  [--only kernels|tokenizer|denoise|train] [--tokenizer FOLDER --text FILE]\n");
+                "  [--only kernels|tokenizer|denoise|train] [--tokenizer FOLDER --text FILE]\n"
+                "  [--lora RANK] [--recompute 0|1]\n");
         return 2;
     }
     struct diffulm_runtime_options ro = DIFFULM_RUNTIME_OPTIONS_INIT;
