@@ -53,6 +53,8 @@ struct cli_bundle {
     int32_t newline; /* token "\n", -1 when the tokenizer has none */
 };
 diffulm_status cli_bundle_open(const char *folder, int64_t threads, struct cli_bundle *out);
+/* The model with the adapter of a PEFT folder; NULL: nothing to do. */
+diffulm_status cli_bundle_adapt(struct cli_bundle *bundle, const char *folder);
 void cli_bundle_close(struct cli_bundle *bundle);
 
 /* A growing row of tokens. */

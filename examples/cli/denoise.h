@@ -17,14 +17,14 @@ char *canvas_filled(const struct cli_bundle *bundle, const struct canvas *canvas
 void canvas_release(struct canvas *canvas);
 
 struct denoise_options {
-    const char *policy, *trace, *attention;
+    const char *policy, *trace, *attention, *adapter;
     int64_t steps, seed, threads;
     double temperature;
     bool json, quiet, mbr;
 };
 #define DENOISE_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        NULL, NULL, "full", 10, 0, 0, 0, false, false, false                                       \
+        NULL, NULL, "full", NULL, 10, 0, 0, 0, false, false, false                                 \
     }
 /* Rows of an option table for these options; needs `o` in scope. */
 #define DENOISE_OPTION_ROWS(o)                                                                     \
@@ -37,6 +37,7 @@ struct denoise_options {
         {"attention", "KIND", "full, prefix_lm, causal or blockwise [full]", CLI_TEXT,             \
          &(o).attention},                                                                          \
         {"threads", "N", "0: one per core [0]", CLI_INT, &(o).threads},                            \
+        {"adapter", "FOLDER", "add this LoRA adapter to the model", CLI_TEXT, &(o).adapter},       \
         {"json", NULL, "print one JSON object", CLI_FLAG, &(o).json},                              \
         {"quiet", NULL, "no live view", CLI_FLAG, &(o).quiet},                                     \
     {                                                                                              \

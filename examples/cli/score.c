@@ -73,9 +73,11 @@ static void print_summary(const struct scoring *s)
                nats, error, nats / log(2.0), exp(nats));
 }
 
-static int score(const char *folder, const char *path, int64_t threads, struct scoring *s)
+static int score(const char *folder, const char *path, int64_t threads, const char *adapter,
+                 struct scoring *s)
 {
-    if (cli_bundle_open(folder, threads, &s->bundle) < 0)
+    if (cli_bundle_open(folder, threads, &s->bundle) < 0 ||
+        cli_bundle_adapt(&s->bundle, adapter) < 0)
         return cli_fail(ME);
     const int32_t mask = s->bundle.ids.mask;
     s->options.mask_id = mask >= 0 ? mask : s->bundle.info.mask_id;
@@ -97,6 +99,7 @@ int cli_score(int argc, char **argv)
         ME, "MODEL FILE.jsonl",
         "Bounds how improbable a model finds the targets of a file: nats, bits, perplexity.", NULL};
     struct scoring s = {.options = DIFFULM_LIKELIHOOD_OPTIONS_INIT};
+    const char *adapter = NULL;
     int64_t samples = 32, timesteps = 50, seed = 0, threads = 0;
     const struct cli_option options[] = {
         {"samples", "N", "corrupted copies of each row, even [32]", CLI_INT, &samples},
@@ -104,6 +107,7 @@ int cli_score(int argc, char **argv)
         {"pseudo", NULL, "each token masked alone: the pseudo-likelihood", CLI_FLAG, &s.pseudo},
         {"seed", "N", "of random draws [0]", CLI_INT, &seed},
         {"threads", "N", "0: one per core [0]", CLI_INT, &threads},
+        {"adapter", "FOLDER", "add this LoRA adapter to the model", CLI_TEXT, &adapter},
         {"json", NULL, "print one JSON object a row", CLI_FLAG, &s.json},
         {0}};
     int rest;
@@ -118,7 +122,7 @@ int cli_score(int argc, char **argv)
     s.options.samples = (int32_t)samples;
     s.options.timesteps = (int32_t)timesteps;
     s.options.seed = (uint64_t)seed;
-    code = score(argv[0], argv[1], threads, &s);
+    code = score(argv[0], argv[1], threads, adapter, &s);
     rows_release(&s.rows);
     cli_bundle_close(&s.bundle);
     return code;

@@ -99,6 +99,23 @@ diffulm_status cli_bundle_open(const char *folder, int64_t threads, struct cli_b
     return rc;
 }
 
+diffulm_status cli_bundle_adapt(struct cli_bundle *bundle, const char *folder)
+{
+    diffulm_adapter *adapter = NULL;
+    diffulm_model *model = NULL;
+    if (!folder)
+        return DIFFULM_OK;
+    diffulm_status rc = diffulm_adapter_open(bundle->model, folder, &adapter);
+    if (rc == DIFFULM_OK)
+        rc = diffulm_adapter_attach(adapter, &model);
+    diffulm_adapter_unref(adapter);
+    if (rc == DIFFULM_OK) {
+        diffulm_model_unref(bundle->model);
+        bundle->model = model;
+    }
+    return rc;
+}
+
 void cli_bundle_close(struct cli_bundle *bundle)
 {
     diffulm_model_unref(bundle->model);
