@@ -7,6 +7,7 @@
 #include <diffulm/error.h>
 #include <diffulm/length.h>
 #include <diffulm/likelihood.h>
+#include <diffulm/metrics.h>
 #include <diffulm/model.h>
 #include <diffulm/prune.h>
 #include <diffulm/runtime.h>

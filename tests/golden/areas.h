@@ -6,6 +6,7 @@
 void golden_diffusion(const char *folder);
 void golden_draws(const char *folder);
 void golden_lengths(const char *folder);
+void golden_metrics(const char *folder);
 void golden_models(const char *folder);
 void golden_samplers(const char *folder);
 void golden_schedules(const char *folder);

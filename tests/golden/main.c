@@ -8,9 +8,17 @@
 
 typedef void golden_area(const char *folder);
 
-static golden_area *const areas[] = {
-    golden_draws,   golden_diffusion, golden_schedules, golden_models,     golden_training,
-    golden_lengths, golden_samplers,  golden_sessions,  golden_tokenizers, NULL};
+static golden_area *const areas[] = {golden_draws,
+                                     golden_diffusion,
+                                     golden_schedules,
+                                     golden_models,
+                                     golden_training,
+                                     golden_lengths,
+                                     golden_samplers,
+                                     golden_sessions,
+                                     golden_tokenizers,
+                                     golden_metrics,
+                                     NULL};
 
 int main(int argc, char **argv)
 {
