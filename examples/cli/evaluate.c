@@ -1,13 +1,13 @@
-/* evaluate.c: `diffulm evaluate`: exact match and BLEU per task at several numbers of steps. */
+/* evaluate.c: `diffulm evaluate`: metrics per task at several numbers of steps. */
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "bleu.h"
 #include "denoise.h"
 #include "rows.h"
+#include "scores.h"
 
 #define ME "evaluate"
 #define MAX_STEPS 16
@@ -15,10 +15,11 @@
 #define BATCH 64
 #define MAX_BEAM 16
 
-struct scores {
+/* The answers of one task, for each number of steps. */
+struct task {
     char *name;
-    size_t rows, exact[MAX_STEPS];
-    struct bleu bleu[MAX_STEPS];
+    struct answer_score *answers[MAX_STEPS];
+    size_t count[MAX_STEPS];
 };
 
 struct evaluation {
@@ -32,8 +33,12 @@ struct evaluation {
     size_t step_count;
     int64_t beam; /* predicted lengths tried for each row */
     bool oracle, infill;
-    struct scores tasks[MAX_TASKS];
+    struct task tasks[MAX_TASKS];
     size_t task_count;
+    struct score_options scoring;
+    enum metric metrics[METRICS];
+    size_t metric_count;
+    int64_t resamples; /* for intervals; 0: none */
     int32_t mask;
 };
 
@@ -52,15 +57,51 @@ static int parse_steps(struct evaluation *e, const char *text)
     return 0;
 }
 
-static struct scores *task_of(struct evaluation *e, const char *name)
+static struct task *task_of(struct evaluation *e, const char *name)
 {
     for (size_t i = 0; i < e->task_count; i++)
         if (strcmp(e->tasks[i].name, name) == 0)
             return &e->tasks[i];
-    struct scores *s = &e->tasks[e->task_count < MAX_TASKS - 1 ? e->task_count++ : MAX_TASKS - 1];
+    struct task *s = &e->tasks[e->task_count < MAX_TASKS - 1 ? e->task_count++ : MAX_TASKS - 1];
     if (!s->name)
         s->name = strcpy(cli_alloc(strlen(name) + 1, 1), name);
     return s;
+}
+
+static int index_in(const char *const *names, const char *text, size_t length)
+{
+    for (int i = 0; names[i]; i++)
+        if (strlen(names[i]) == length && strncmp(names[i], text, length) == 0)
+            return i;
+    return -1;
+}
+
+static int parse_metrics(struct evaluation *e, const char *text)
+{
+    while (*text) {
+        const size_t length = strcspn(text, ",");
+        const int metric = index_in(metric_names, text, length);
+        if (metric < 0 || e->metric_count == METRICS)
+            return cli_error(
+                ME, CLI_USAGE,
+                "--metrics is wrong at %s, expected exact, squad, last-number, rouge-l, "
+                "bleu and chrf between commas",
+                text);
+        e->metrics[e->metric_count++] = (enum metric)metric;
+        text += length + (text[length] == ',');
+    }
+    return 0;
+}
+
+static int parse_bleu(struct evaluation *e, const char *tokenizer, bool lowercase)
+{
+    static const char *const names[] = {"13a", "intl", "char", "none", NULL};
+    const int i = index_in(names, tokenizer, strlen(tokenizer));
+    e->scoring.bleu.tokenizer = i;
+    e->scoring.bleu.lowercase = e->scoring.chrf.lowercase = lowercase;
+    return i >= 0 ? 0
+                  : cli_error(ME, CLI_USAGE,
+                              "--bleu-tokenize is %s, expected 13a, intl, char or none", tokenizer);
 }
 
 /* The numbers of masks to try after the sources of rows [first, first + n). */
@@ -131,18 +172,17 @@ static char *answer_text(const struct evaluation *e, const struct canvas *c, con
     return text;
 }
 
-static void score_row(struct evaluation *e, size_t row, size_t k, const struct canvas *c,
-                      const int32_t *tokens)
+static diffulm_status score_row(struct evaluation *e, size_t row, size_t k, const struct canvas *c,
+                                const int32_t *tokens)
 {
     char *text = answer_text(e, c, tokens);
     const char *task = e->rows.tasks[row], *target = e->rows.targets[row];
-    struct scores *s = task_of(e, task);
+    struct task *t = task_of(e, task);
     if (!text)
-        return;
-    s->rows += k == 0;
-    s->exact[k] += strcmp(text, target) == 0;
-    bleu_add(&s->bleu[k], text, target);
-    if (e->out) {
+        return DIFFULM_E_INTERNAL;
+    t->answers[k] = cli_grow(t->answers[k], t->count[k] + 1, sizeof *t->answers[k]);
+    const int code = answer_compare(&e->scoring, text, target, &t->answers[k][t->count[k]++]);
+    if (code == 0 && e->out) {
         json_t *item = json_pack("{s:s, s:I, s:s, s:s}", "task", task, "steps",
                                  (json_int_t)e->steps[k], "target", target, "text", text);
         json_dumpf(item, e->out, JSON_COMPACT);
@@ -150,6 +190,7 @@ static void score_row(struct evaluation *e, size_t row, size_t k, const struct c
         json_decref(item);
     }
     free(text);
+    return code == 0 ? DIFFULM_OK : DIFFULM_E_INTERNAL;
 }
 
 /* Adds every candidate of a row; the session's rows follow in that order. */
@@ -188,7 +229,7 @@ static diffulm_status keep_best(struct evaluation *e, const diffulm_session *ses
     int32_t *tokens = cli_alloc(n, sizeof *tokens);
     diffulm_status rc = diffulm_session_tokens(session, first + best, tokens, n, &length);
     if (rc == DIFFULM_OK)
-        score_row(e, row, k, &canvases[best], tokens);
+        rc = score_row(e, row, k, &canvases[best], tokens);
     free(tokens);
     return rc;
 }
@@ -247,43 +288,94 @@ static int run_all(struct evaluation *e)
     return code;
 }
 
+/* One column: a metric at a number of steps, for each task and at last for their mean (exact and its kind) or for all
+ * answers together. */
+static double value_of(const struct evaluation *e, const struct task *t, enum metric metric,
+                       size_t k)
+{
+    return answers_score(&e->scoring, metric, t->answers[k], NULL, t->count[k]);
+}
+
+static void print_row(const struct evaluation *e, const struct task *t)
+{
+    printf("\n%-14s %5zu", t->name, t->count[0]);
+    for (size_t m = 0; m < e->metric_count; m++)
+        for (size_t k = 0; k < e->step_count; k++) {
+            double low, high;
+            printf("  %9.1f", value_of(e, t, e->metrics[m], k));
+            if (!e->resamples)
+                continue;
+            answers_interval(&e->scoring, e->metrics[m], t->answers[k], t->count[k], e->resamples,
+                             &low, &high);
+            printf(" [%5.1f, %5.1f]", low, high);
+        }
+}
+
 static void print_table(const struct evaluation *e)
 {
+    const int width = e->resamples ? 15 : 0;
     printf("%-14s %5s", "task", "rows");
-    for (size_t k = 0; k < e->step_count; k++)
-        printf("  exact@%-3lld", (long long)e->steps[k]);
-    for (size_t k = 0; k < e->step_count; k++)
-        printf("  BLEU@%-3lld", (long long)e->steps[k]);
-    double mean[MAX_STEPS] = {0};
-    for (size_t i = 0; i < e->task_count; i++) {
-        const struct scores *s = &e->tasks[i];
-        printf("\n%-14s %5zu", s->name, s->rows);
+    for (size_t m = 0; m < e->metric_count; m++)
         for (size_t k = 0; k < e->step_count; k++) {
-            const double share = 100.0 * (double)s->exact[k] / (double)s->rows;
-            mean[k] += share / (double)e->task_count;
-            printf("  %9.1f", share);
+            char title[32];
+            snprintf(title, sizeof title, "%s@%lld", metric_titles[e->metrics[m]],
+                     (long long)e->steps[k]);
+            printf("  %9s%*s", title, width, "");
         }
-        for (size_t k = 0; k < e->step_count; k++)
-            printf("  %8.1f", bleu_score(&s->bleu[k]));
-    }
+    for (size_t i = 0; i < e->task_count; i++)
+        print_row(e, &e->tasks[i]);
     printf("\n%-14s %5zu", "mean of tasks", e->rows.count);
-    for (size_t k = 0; k < e->step_count; k++)
-        printf("  %9.1f", mean[k]);
+    for (size_t m = 0; m < e->metric_count; m++)
+        for (size_t k = 0; k < e->step_count; k++) {
+            double mean = 0;
+            for (size_t i = 0; i < e->task_count; i++)
+                mean += value_of(e, &e->tasks[i], e->metrics[m], k) / (double)e->task_count;
+            printf("  %9.1f%*s", mean, width, "");
+        }
     putchar('\n');
+}
+
+static int print_signature(const struct evaluation *e)
+{
+    char signature[256];
+    size_t length;
+    for (size_t m = 0; m < e->metric_count; m++)
+        if (e->metrics[m] == BLEU) {
+            if (diffulm_bleu_signature(&e->scoring.bleu, 1, signature, sizeof signature, &length) <
+                0)
+                return cli_fail(ME);
+            printf("BLEU: %s\n", signature);
+        }
+    return 0;
+}
+
+static json_t *json_of(const struct evaluation *e, const struct task *t, size_t k)
+{
+    json_t *item = json_pack("{s:s, s:I, s:I}", "task", t->name, "rows", (json_int_t)t->count[k],
+                             "steps", (json_int_t)e->steps[k]);
+    for (size_t m = 0; m < e->metric_count; m++) {
+        const enum metric metric = e->metrics[m];
+        json_object_set_new(item, metric == EXACT ? "exact_match" : metric_names[metric],
+                            json_real(value_of(e, t, metric, k)));
+        if (!e->resamples)
+            continue;
+        char key[32];
+        double low, high;
+        answers_interval(&e->scoring, metric, t->answers[k], t->count[k], e->resamples, &low,
+                         &high);
+        snprintf(key, sizeof key, "%s_interval",
+                 metric == EXACT ? "exact_match" : metric_names[metric]);
+        json_object_set_new(item, key, json_pack("[f, f]", low, high));
+    }
+    return item;
 }
 
 static void print_json(const struct evaluation *e)
 {
     json_t *root = json_array();
     for (size_t i = 0; i < e->task_count; i++)
-        for (size_t k = 0; k < e->step_count; k++) {
-            const struct scores *s = &e->tasks[i];
-            json_array_append_new(root, json_pack("{s:s, s:I, s:I, s:f, s:f}", "task", s->name,
-                                                  "rows", (json_int_t)s->rows, "steps",
-                                                  (json_int_t)e->steps[k], "exact_match",
-                                                  100.0 * (double)s->exact[k] / (double)s->rows,
-                                                  "bleu", bleu_score(&s->bleu[k])));
-        }
+        for (size_t k = 0; k < e->step_count; k++)
+            json_array_append_new(root, json_of(e, &e->tasks[i], k));
     json_dumpf(root, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
     putchar('\n');
     json_decref(root);
@@ -291,7 +383,8 @@ static void print_json(const struct evaluation *e)
 
 static int evaluate(struct evaluation *e, const char *folder, const char *data)
 {
-    if (cli_bundle_open(folder, e->options.threads, &e->bundle) < 0)
+    if (cli_bundle_open(folder, e->options.threads, &e->bundle) < 0 ||
+        cli_bundle_adapt(&e->bundle, e->options.adapter) < 0)
         return cli_fail(ME);
     e->mask = e->bundle.ids.mask >= 0 ? e->bundle.ids.mask : e->bundle.info.mask_id;
     if (!e->oracle && !e->infill && diffulm_length_head_open(e->bundle.model, folder, &e->head) < 0)
@@ -305,17 +398,22 @@ static int evaluate(struct evaluation *e, const char *folder, const char *data)
         code = run_all(e);
     if (code == 0 && e->options.json)
         print_json(e);
-    else if (code == 0)
+    else if (code == 0) {
         print_table(e);
+        code = print_signature(e);
+    }
     return code;
 }
 
 int cli_evaluate(int argc, char **argv)
 {
-    static const struct cli_command command = {
-        ME, "MODEL DATA.jsonl", "Scores answers: exact match and BLEU of each task.", NULL};
-    struct evaluation e = {.options = DENOISE_OPTIONS_INIT, .beam = 1};
-    const char *steps = "1,4,10";
+    static const struct cli_command command = {ME, "MODEL DATA.jsonl",
+                                               "Scores the answers to each task of a file.", NULL};
+    struct evaluation e = {.options = DENOISE_OPTIONS_INIT,
+                           .beam = 1,
+                           .scoring = {DIFFULM_BLEU_OPTIONS_INIT, DIFFULM_CHRF_OPTIONS_INIT}};
+    const char *steps = "1,4,10", *metrics = "exact,bleu", *tokenizer = "13a";
+    bool lowercase = false;
     const struct cli_option options[] = {
         {"steps", "K,K,…", "denoising steps to try [1,4,10]", CLI_TEXT, &steps},
         {"length-beam", "N", "predicted lengths to try, at most 16; the best score is kept [1]",
@@ -326,6 +424,13 @@ int cli_evaluate(int argc, char **argv)
         {"policy", "NAME", "unmasking policy", CLI_TEXT, &e.options.policy},
         {"attention", "KIND", "full, prefix_lm, causal or blockwise [full]", CLI_TEXT,
          &e.options.attention},
+        {"metrics", "M,M,…", "exact, squad, last-number, rouge-l, bleu, chrf [exact,bleu]",
+         CLI_TEXT, &metrics},
+        {"bleu-tokenize", "NAME", "13a, intl, char or none [13a]", CLI_TEXT, &tokenizer},
+        {"lowercase", NULL, "BLEU and chrF without case", CLI_FLAG, &lowercase},
+        {"confidence", "N", "95 % intervals from N resamples of the rows [0: none]", CLI_INT,
+         &e.resamples},
+        {"adapter", "FOLDER", "add this LoRA adapter to the model", CLI_TEXT, &e.options.adapter},
         {"threads", "N", "0: one per core [0]", CLI_INT, &e.options.threads},
         {"predictions", "FILE", "write every answer as JSONL", CLI_TEXT, &e.predictions},
         {"json", NULL, "print a JSON array", CLI_FLAG, &e.options.json},
@@ -339,13 +444,22 @@ int cli_evaluate(int argc, char **argv)
                          "expected MODEL and DATA.jsonl; see diffulm evaluate --help");
     if (e.beam < 1 || e.beam > MAX_BEAM)
         return cli_error(ME, CLI_USAGE, "--length-beam must be 1 to %d", MAX_BEAM);
+    if (e.resamples < 0 || e.resamples > 1000000)
+        return cli_error(ME, CLI_USAGE, "--confidence must be 0 to 1000000");
     code = parse_steps(&e, steps);
+    if (code == 0)
+        code = parse_metrics(&e, metrics);
+    if (code == 0)
+        code = parse_bleu(&e, tokenizer, lowercase);
     if (code == 0)
         code = evaluate(&e, argv[0], argv[1]);
     if (e.out)
         fclose(e.out);
-    for (size_t i = 0; i < e.task_count; i++)
+    for (size_t i = 0; i < e.task_count; i++) {
         free(e.tasks[i].name);
+        for (size_t k = 0; k < e.step_count; k++)
+            free(e.tasks[i].answers[k]);
+    }
     rows_release(&e.rows);
     diffulm_length_head_unref(e.head);
     cli_bundle_close(&e.bundle);

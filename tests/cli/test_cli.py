@@ -81,6 +81,23 @@ class Program(unittest.TestCase):
         self.assertEqual(page.count("</script>"), 1)
         self.assertIn("range", page)
 
+    def test_evaluate_prints_the_metrics_asked_for_with_intervals(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "rows.jsonl")
+            with open(path, "w", encoding="utf-8") as file:
+                for n, word in ((7, "seven"), (42, "forty-two"), (7, "wrong"), (9, "nine")):
+                    file.write(json.dumps({"task": "say", "source": f"Write {n} in English words.", "target": word}) + "\n")
+            command = ["evaluate", MODEL, path, "--oracle", "--steps", "4", "--metrics", "exact,chrf", "--confidence", "50"]
+            item = json.loads(self.ok(*command, "--json"))[0]
+            self.assertIn("chrF@4", self.ok(*command))
+            wrong = run("evaluate", MODEL, path, "--metrics", "exact,meteor")
+        self.assertEqual((item["task"], item["rows"], item["steps"]), ("say", 4, 4))
+        self.assertEqual(item["exact_match"], 75)
+        low, high = item["exact_match_interval"]
+        self.assertTrue(0 <= low < 75 < high <= 100)
+        self.assertEqual(wrong.returncode, 2)
+        self.assertIn("meteor", wrong.stderr)
+
     def test_report_names_the_file_and_line_that_is_wrong(self):
         with tempfile.TemporaryDirectory() as folder:
             self.assertIn("metrics.jsonl", run("report", folder).stderr)

@@ -12,6 +12,8 @@ static const struct diffulm_session_options session_options = DIFFULM_SESSION_OP
 static const struct diffulm_row_options row_options = DIFFULM_ROW_OPTIONS_INIT;
 static const struct diffulm_encode_options encode_options = DIFFULM_ENCODE_OPTIONS_INIT;
 static const struct diffulm_text_options text_options = DIFFULM_TEXT_OPTIONS_INIT;
+static const struct diffulm_bleu_options bleu_options = DIFFULM_BLEU_OPTIONS_INIT;
+static const struct diffulm_chrf_options chrf_options = DIFFULM_CHRF_OPTIONS_INIT;
 static const struct diffulm_likelihood_options likelihood_options = DIFFULM_LIKELIHOOD_OPTIONS_INIT;
 static const struct diffulm_tokenizer_options tokenizer_options = DIFFULM_TOKENIZER_OPTIONS_INIT;
 static const struct diffulm_schedule_options schedule_options = DIFFULM_SCHEDULE_OPTIONS_INIT;
@@ -58,6 +60,8 @@ static void initialisers_equal_functions_byte_for_byte(void **state)
     CHECK(diffulm_session_options, session_options, AFTER(diffulm_session_options, newline_id));
     CHECK(diffulm_row_options, row_options, 0);
     CHECK(diffulm_encode_options, encode_options, AFTER(diffulm_encode_options, no_special));
+    CHECK(diffulm_bleu_options, bleu_options, AFTER(diffulm_bleu_options, max_order));
+    CHECK(diffulm_chrf_options, chrf_options, AFTER(diffulm_chrf_options, eps_smoothing));
     CHECK(diffulm_likelihood_options, likelihood_options,
           AFTER(diffulm_likelihood_options, newline_id));
     CHECK(diffulm_text_options, text_options, AFTER(diffulm_text_options, infill));
