@@ -30,6 +30,9 @@ extern const struct cli_command cli_commands[];
 int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc,
               char **argv, int *rest);
 
+/* Levenshtein distance of names of less than 32 bytes; 99 for longer ones. */
+size_t cli_distance(const char *a, const char *b);
+
 /* Both print to stderr with the command's name in front and return an exit code. */
 int cli_fail(const char *command);
 int cli_error(const char *command, int code, const char *format, ...)

@@ -103,6 +103,8 @@ static struct diffulm_trainer_options options_of(const struct run *run,
     o.seed = (uint64_t)run->recipe.seed + index;
     o.lora_rank = (int32_t)s->lora_rank;
     o.lora_alpha = s->lora_alpha;
+    o.lora_targets = s->lora_targets;
+    o.checkpoint_activations = (int32_t)s->checkpoint_activations;
     return o;
 }
 
@@ -140,6 +142,35 @@ static diffulm_status validate(struct run *run, diffulm_trainer *trainer,
     *cross_entropy = slices ? sum / (double)slices : 0;
     release_update(&u);
     return rc;
+}
+
+static diffulm_status save_adapter(const struct run *run, const diffulm_trainer *trainer)
+{
+    char folder[4096];
+    diffulm_adapter *adapter = NULL;
+    snprintf(folder, sizeof folder, "%s/adapter", run->recipe.output);
+    diffulm_status rc = diffulm_trainer_export_adapter(trainer, &adapter);
+    if (rc == DIFFULM_OK)
+        rc = diffulm_adapter_save(adapter, folder);
+    diffulm_adapter_unref(adapter);
+    return rc;
+}
+
+static diffulm_status report_validation(struct run *run, const struct recipe_stage *s,
+                                        diffulm_trainer *trainer, int64_t step)
+{
+    double cross_entropy = 0;
+    diffulm_status rc = validate(run, trainer, s, &cross_entropy);
+    if (rc < 0)
+        return rc;
+    printf("%s: validation cross entropy %.4f after %lld updates\n", s->name ? s->name : "stage",
+           cross_entropy, (long long)step);
+    fprintf(run->metrics,
+            "{\"stage\": \"%s\", \"step\": %lld, \"validation_cross_entropy\": %.5f, \"seconds\": "
+            "%.1f}\n",
+            s->name ? s->name : "", (long long)step, cross_entropy, cli_seconds() - run->started);
+    fflush(run->metrics);
+    return DIFFULM_OK;
 }
 
 struct progress {
@@ -193,6 +224,9 @@ static diffulm_status train(struct run *run, const struct recipe_stage *s, diffu
             report_progress(run, s, &progress, &report, tokens);
         if (rc == DIFFULM_OK && run->recipe.save_every && k % run->recipe.save_every == 0)
             rc = save(run, trainer);
+        const bool due = k == s->steps || (s->validate_every && k % s->validate_every == 0);
+        if (rc == DIFFULM_OK && due && run->validation.count && !interrupted)
+            rc = report_validation(run, s, trainer, k);
     }
     release_update(&u);
     return rc;
@@ -241,11 +275,8 @@ static diffulm_status run_stage(struct run *run, size_t index)
     diffulm_status rc = diffulm_trainer_create(run->bundle.model, &options, &trainer);
     if (rc == DIFFULM_OK)
         rc = train(run, s, trainer);
-    double cross_entropy = 0;
-    if (rc == DIFFULM_OK && run->validation.count && !interrupted) {
-        rc = validate(run, trainer, s, &cross_entropy);
-        printf("%s: validation cross entropy %.4f\n", s->name ? s->name : "stage", cross_entropy);
-    }
+    if (rc == DIFFULM_OK && s->save_adapter)
+        rc = save_adapter(run, trainer);
     if (rc == DIFFULM_OK)
         rc = save(run, trainer);
     diffulm_trainer_destroy(trainer);

@@ -5,8 +5,7 @@
 
 #include "cli.h"
 
-/* Levenshtein distance of names of less than 32 bytes. */
-static size_t distance(const char *a, const char *b)
+size_t cli_distance(const char *a, const char *b)
 {
     size_t row[33], n = strlen(b);
     if (n > 32 || strlen(a) > 32)
@@ -44,8 +43,8 @@ static int unknown(const char *command, const struct cli_option *options, const 
     const char *near = NULL;
     size_t best = 4;
     for (; options->name; options++)
-        if (distance(name, options->name) < best) {
-            best = distance(name, options->name);
+        if (cli_distance(name, options->name) < best) {
+            best = cli_distance(name, options->name);
             near = options->name;
         }
     if (near)

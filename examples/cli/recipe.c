@@ -2,6 +2,7 @@
 #include "recipe.h"
 
 #include <diffulm/trainer.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,14 @@ static const struct key stage_keys[] = {
     {"dropout", CHOICE, S(dropout), 0, 0, "false|true", "at the rates of config.json"},
     {"lora_rank", INT, S(lora_rank), 0, 4096, NULL, "> 0: train adapters only"},
     {"lora_alpha", REAL, S(lora_alpha), 0, 1e6, NULL, "[lora_rank]"},
+    {"lora_targets", TEXT, S(lora_targets), 0, 0, NULL,
+     "linear maps with adapters, between commas, or all-linear [query,value; ModernBERT: Wqkv]"},
+    {"save_adapter", CHOICE, S(save_adapter), 0, 0, "false|true",
+     "with LoRA: the adapter too, in output/adapter"},
+    {"checkpoint_activations", CHOICE, S(checkpoint_activations), 0, 0, "false|true",
+     "less memory, each block's forward twice"},
+    {"validate_every", INT, S(validate_every), 0, 1e12, NULL,
+     "updates between validations; 0: at the end of the stage"},
     {0}};
 
 struct reader {
@@ -131,12 +140,37 @@ static int set(const struct reader *r, const struct key *key, const yaml_node_t 
     return 0;
 }
 
+/* Names the nearest key, and every key when none is near. */
 static int unknown(const struct reader *r, const yaml_node_t *node, const struct key *keys)
 {
-    char want[512] = "one of";
-    for (; keys->name; keys++)
+    const char *name = (const char *)node->data.scalar.value;
+    char want[1024] = "one of";
+    const struct key *near = NULL;
+    size_t least = strlen(name) / 2 + 1;
+    for (; keys->name; keys++) {
         snprintf(want + strlen(want), sizeof want - strlen(want), " %s", keys->name);
-    return wrong(r, node, (const char *)node->data.scalar.value, want);
+        if (cli_distance(name, keys->name) < least) {
+            least = cli_distance(name, keys->name);
+            near = keys;
+        }
+    }
+    if (!near)
+        return wrong(r, node, name, want);
+    snprintf(want, sizeof want, "a known key; nearest is %s", near->name);
+    return wrong(r, node, name, want);
+}
+
+/* Whether a key stands before `pair` already: YAML would take the last one in silence. */
+static bool is_repeated(struct reader *r, const yaml_node_t *mapping, const yaml_node_pair_t *pair)
+{
+    const yaml_node_t *name = yaml_document_get_node(&r->document, pair->key);
+    for (yaml_node_pair_t *p = mapping->data.mapping.pairs.start; p < pair; p++) {
+        const yaml_node_t *other = yaml_document_get_node(&r->document, p->key);
+        if (other->type == YAML_SCALAR_NODE && strcmp((const char *)other->data.scalar.value,
+                                                      (const char *)name->data.scalar.value) == 0)
+            return true;
+    }
+    return false;
 }
 
 static int read_stages(struct reader *r, const yaml_node_t *node, struct recipe *out);
@@ -154,6 +188,8 @@ static int read_mapping(struct reader *r, const yaml_node_t *node, const struct 
         if (name->type != YAML_SCALAR_NODE)
             return wrong(r, name, "recipe", "a key");
         const char *text = (const char *)name->data.scalar.value;
+        if (is_repeated(r, node, p))
+            return wrong(r, name, text, "each key once");
         const struct key *key = keys;
         while (key->name && strcmp(key->name, text) != 0)
             key++;
@@ -246,15 +282,17 @@ void recipe_release(struct recipe *recipe)
     free(recipe->data);
     free(recipe->validation);
     free(recipe->output);
-    for (size_t i = 0; i < recipe->stage_count; i++)
+    for (size_t i = 0; i < recipe->stage_count; i++) {
         free(recipe->stages[i].name);
+        free(recipe->stages[i].lora_targets);
+    }
     *recipe = (struct recipe){0};
 }
 
 static void describe(const struct key *keys, const char *indent)
 {
     for (; keys->name; keys++)
-        printf("%s%-16s %s%s%s\n", indent, keys->name, keys->choices ? keys->choices : "",
+        printf("%s%-22s %s%s%s\n", indent, keys->name, keys->choices ? keys->choices : "",
                keys->choices ? ": " : "", keys->meaning);
 }
 

@@ -13,6 +13,8 @@ struct recipe_stage {
     char *name;
     int64_t objective, steps, corruption, weight, lr_schedule, warmup, timesteps, tokens;
     int64_t mask_on_source, lora_rank, dropout;
+    int64_t save_adapter, checkpoint_activations, validate_every;
+    char *lora_targets;
     double lr, mask_ratio, label_smoothing, weight_decay, clip, lora_alpha;
 };
 

@@ -177,7 +177,13 @@ class Program(unittest.TestCase):
             self.assertEqual(scores[0]["rows"], 2)
 
     def test_wrong_recipes_name_file_line_and_column(self):
-        for changes, why in (({"sead": "1"}, "recipe.yaml:6:1: sead: expected one of"),
+        for changes, why in (({"sead": "1"}, "recipe.yaml:6:1: sead: expected a known key; nearest is seed"),
+                             ({"zzzzzzzzzz": "1"}, "recipe.yaml:6:1: zzzzzzzzzz: expected one of model"),
+                             ({"stages": "[{steps: 1, stpes: 2}]"}, "stpes: expected a known key; nearest is steps"),
+                             ({"stages": "[{steps: 1, lr: 1, lr: 2}]"}, "lr: expected each key once"),
+                             ({"stages": "[{steps: 1, save_adapter: maybe}]"}, "save_adapter: expected false|true"),
+                             ({"stages": "[]"}, "expected stages"), ({"stages": "many"}, "stages: expected a list"),
+                             ({"model": None}, "expected model or architecture"),
                              ({"seed": "x"}, "seed: expected a whole number"),
                              ({"data": None}, "expected data"),
                              ({"stages": "[{steps: 1, weight: heavy}]"}, "weight: expected linear|constant|mdlm"),
@@ -186,6 +192,22 @@ class Program(unittest.TestCase):
                 done = run("finetune", self.recipe(folder, **changes))
                 self.assertEqual(done.returncode, 2, changes)
                 self.assertIn(why, done.stderr)
+
+    def test_lora_stage_leaves_an_adapter_that_answers_on_the_model_it_started_from(self):
+        stage = ("[{name: l, objective: diffusion, steps: 4, tokens: 32, lr: 1e-2, lora_rank: 2, lora_targets: all-linear,"
+                 " save_adapter: true, checkpoint_activations: true, validate_every: 2}]")
+        with tempfile.TemporaryDirectory() as folder:
+            self.ok("finetune", self.recipe(folder, stages=stage, validation="data.jsonl", dtype="float32"))
+            out, adapter = os.path.join(folder, "out"), os.path.join(folder, "out", "adapter")
+            with open(os.path.join(out, "metrics.jsonl"), encoding="utf-8") as file:
+                lines = [json.loads(line) for line in file]
+            self.assertEqual([line["step"] for line in lines if "validation_cross_entropy" in line], [2, 4])
+            prompt = ["Say yes.", "--length", "2", "--steps", "2", "--json"]
+            merged = json.loads(self.ok("generate", out, *prompt))
+            attached = json.loads(self.ok("generate", MODEL, *prompt, "--adapter", adapter))
+            self.assertEqual(merged["tokens"], attached["tokens"])
+            self.assertAlmostEqual(merged["score"], attached["score"], places=3)
+            self.assertIn("adapter_config.json", run("generate", MODEL, *prompt, "--adapter", out).stderr)
 
     def test_damaged_data_names_its_line(self):
         with tempfile.TemporaryDirectory() as folder:
