@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "recipe.h"
 #include "rows.h"
+#include "samples.h"
 
 #define ME "finetune"
 
@@ -28,6 +29,7 @@ struct run {
     uint32_t epoch;
     FILE *metrics;
     double started;
+    bool sampled; /* samples.jsonl is this run's */
 };
 
 /* The rows of one update. */
@@ -156,6 +158,23 @@ static diffulm_status save_adapter(const struct run *run, const diffulm_trainer 
     return rc;
 }
 
+static diffulm_status sample(struct run *run, const struct recipe_stage *s,
+                             const diffulm_trainer *trainer, int64_t step)
+{
+    char path[4096];
+    diffulm_model *model = NULL;
+    const struct sample_place at = {s->name ? s->name : "", step, (int32_t)run->recipe.attention,
+                                    !run->sampled};
+    snprintf(path, sizeof path, "%s/samples.jsonl", run->recipe.output);
+    diffulm_status rc = diffulm_trainer_export(trainer, &model);
+    if (rc == DIFFULM_OK)
+        rc = samples_write(path, &run->bundle, model, &run->validation, (size_t)run->recipe.samples,
+                           &at);
+    run->sampled = true;
+    diffulm_model_unref(model);
+    return rc;
+}
+
 static diffulm_status report_validation(struct run *run, const struct recipe_stage *s,
                                         diffulm_trainer *trainer, int64_t step)
 {
@@ -170,7 +189,7 @@ static diffulm_status report_validation(struct run *run, const struct recipe_sta
             "%.1f}\n",
             s->name ? s->name : "", (long long)step, cross_entropy, cli_seconds() - run->started);
     fflush(run->metrics);
-    return DIFFULM_OK;
+    return run->recipe.samples ? sample(run, s, trainer, step) : DIFFULM_OK;
 }
 
 struct progress {
@@ -330,6 +349,7 @@ static int read_data(struct run *run)
     const size_t asked = (size_t)run->recipe.max_length;
     const size_t most = asked && asked < longest ? asked : longest;
     int code = rows_read(ME, run->recipe.data, &run->bundle, most, &run->rows);
+    run->validation.keep_texts = true;
     if (code == 0 && run->recipe.validation)
         code = rows_read(ME, run->recipe.validation, &run->bundle, most, &run->validation);
     if (code == 0)

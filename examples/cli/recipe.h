@@ -23,7 +23,7 @@ struct recipe {
     char *tokenizer;            /* a folder or file; default: the model's folder */
     char *data, *validation;    /* JSONL: source, target */
     char *output;
-    int64_t seed, threads, max_length, dtype, attention, save_every, log_every;
+    int64_t seed, threads, max_length, dtype, attention, save_every, log_every, samples;
     struct recipe_stage stages[RECIPE_STAGES];
     size_t stage_count;
 };

@@ -202,6 +202,11 @@ class Program(unittest.TestCase):
             with open(os.path.join(out, "metrics.jsonl"), encoding="utf-8") as file:
                 lines = [json.loads(line) for line in file]
             self.assertEqual([line["step"] for line in lines if "validation_cross_entropy" in line], [2, 4])
+            with open(os.path.join(out, "samples.jsonl"), encoding="utf-8") as file:
+                samples = [json.loads(line) for line in file]
+            self.assertEqual([(s["step"], s["reference"], len(s["frames"])) for s in samples],
+                             [(2, "yes", 11), (2, "no", 11), (4, "yes", 11), (4, "no", 11)])
+            self.ok("report", out, "--output", os.path.join(folder, "report.html"))
             prompt = ["Say yes.", "--length", "2", "--steps", "2", "--json"]
             merged = json.loads(self.ok("generate", out, *prompt))
             attached = json.loads(self.ok("generate", MODEL, *prompt, "--adapter", adapter))

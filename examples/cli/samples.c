@@ -1,0 +1,129 @@
+/* samples.c: what the model answers to some validation rows while it is trained, frame by frame, as a line each
+ * of samples.jsonl. */
+#include "samples.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "denoise.h"
+
+#define STEPS 10
+
+/* [[text, kind, change], ...] of a canvas; before: the frame before, or NULL. */
+static json_t *frame_json(const struct cli_bundle *b, const int32_t *tokens, const int32_t *before,
+                          const uint8_t *roles, size_t count, int32_t mask)
+{
+    json_t *frame = json_array();
+    for (size_t i = 0; i < count; i++) {
+        char *text = piece_text(b->tokenizer, tokens[i]);
+        json_t *shown = json_string(text); /* NULL when a byte piece is not UTF-8 by itself */
+        const char *kind = roles[i] == DIFFULM_ROLE_GIVEN ? "given"
+                           : tokens[i] == mask            ? "mask"
+                                                          : "set";
+        const int change = !before || tokens[i] == before[i] ? 0
+                           : tokens[i] == mask               ? DIFFULM_CHANGE_REMASKED
+                                                             : DIFFULM_CHANGE_REVEALED;
+        json_array_append_new(
+            frame,
+            json_pack("[o, s, i]", shown ? shown : json_string("\xef\xbf\xbd"), kind, change));
+        free(text);
+    }
+    return frame;
+}
+
+static void make_canvas(const struct cli_bundle *b, const struct rows *rows, size_t row,
+                        int32_t mask, struct canvas *c)
+{
+    const int32_t *tokens = rows->tokens.ids + rows->offsets[row];
+    const size_t length = rows->offsets[row + 1] - rows->offsets[row];
+    *c = (struct canvas){.answer_begin = rows->source_lengths[row],
+                         .answer_end = length - (b->ids.eos >= 0)};
+    c->roles = cli_alloc(length, 1);
+    for (size_t i = 0; i < length; i++) {
+        const bool answer = i >= c->answer_begin && i < c->answer_end;
+        cli_push(&c->tokens, answer ? mask : tokens[i]);
+        c->roles[i] = answer ? DIFFULM_ROLE_MASKED : DIFFULM_ROLE_GIVEN;
+    }
+}
+
+/* Denoises the canvas, which then holds the answer; frames get its states. */
+static diffulm_status run(const struct cli_bundle *b, const diffulm_model *model, int32_t mask,
+                          int32_t attention, struct canvas *c, json_t *frames)
+{
+    struct diffulm_sampler_options so = DIFFULM_SAMPLER_OPTIONS_INIT;
+    struct diffulm_session_options options = DIFFULM_SESSION_OPTIONS_INIT;
+    diffulm_sampler *sampler = NULL;
+    diffulm_session *session = NULL;
+    const size_t n = c->tokens.count;
+    int32_t *next = cli_alloc(n, sizeof *next);
+    size_t row, length;
+    so.steps = STEPS;
+    options.mask_id = mask;
+    options.attention = attention;
+    options.newline_id = b->newline;
+    diffulm_status rc = diffulm_sampler_create(NULL, &so, &sampler);
+    if (rc == DIFFULM_OK)
+        rc = diffulm_session_create((diffulm_model *)(uintptr_t)model, sampler, &options, &session);
+    if (rc == DIFFULM_OK)
+        rc = diffulm_session_add(session, c->tokens.ids, n, c->roles, NULL, &row);
+    json_array_append_new(frames, frame_json(b, c->tokens.ids, NULL, c->roles, n, mask));
+    for (rc = rc == DIFFULM_OK ? DIFFULM_AGAIN : rc; rc == DIFFULM_AGAIN;) {
+        rc = diffulm_session_step(session, NULL);
+        if (rc < 0 || diffulm_session_tokens(session, 0, next, n, &length) < 0)
+            break;
+        json_array_append_new(frames, frame_json(b, next, c->tokens.ids, c->roles, n, mask));
+        memcpy(c->tokens.ids, next, n * sizeof *next);
+    }
+    free(next);
+    diffulm_session_destroy(session);
+    diffulm_sampler_unref(sampler);
+    return rc < 0 ? rc : DIFFULM_OK;
+}
+
+static diffulm_status write_sample(FILE *file, const struct cli_bundle *b,
+                                   const diffulm_model *model, const struct rows *rows, size_t row,
+                                   const struct sample_place *at)
+{
+    const int32_t mask = b->ids.mask >= 0 ? b->ids.mask : b->info.mask_id;
+    struct canvas c;
+    make_canvas(b, rows, row, mask, &c);
+    json_t *frames = json_array();
+    diffulm_status rc = run(b, model, mask, at->attention, &c, frames);
+    char *prompt = cli_decode(b->tokenizer, c.tokens.ids, c.answer_begin);
+    char *text =
+        cli_decode(b->tokenizer, c.tokens.ids + c.answer_begin, c.answer_end - c.answer_begin);
+    json_t *line = json_pack("{s:s, s:I, s:s, s:s, s:s, s:o}", "stage", at->stage, "step",
+                             (json_int_t)at->step, "prompt", prompt ? prompt : "", "text",
+                             text ? text : "", "reference", rows->targets[row], "frames", frames);
+    if (rc == DIFFULM_OK && line) {
+        json_dumpf(line, file, JSON_COMPACT | JSON_ENSURE_ASCII);
+        fputc('\n', file);
+    }
+    json_decref(line);
+    free(prompt);
+    free(text);
+    canvas_release(&c);
+    return rc;
+}
+
+diffulm_status samples_write(const char *path, const struct cli_bundle *bundle,
+                             const diffulm_model *model, const struct rows *rows, size_t count,
+                             const struct sample_place *at)
+{
+    FILE *file = fopen(path, at->first ? "wb" : "ab");
+    if (!file) {
+        cli_error("finetune", 0, "%s: %s", path, strerror(errno));
+        return DIFFULM_E_IO;
+    }
+    diffulm_status rc = DIFFULM_OK;
+    count = count < rows->count ? count : rows->count;
+    for (size_t i = 0; rc == DIFFULM_OK && i < count; i++)
+        rc = write_sample(file, bundle, model, rows, i * rows->count / count, at);
+    if (fclose(file) != 0 && rc == DIFFULM_OK) {
+        cli_error("finetune", 0, "%s: could not be written", path);
+        rc = DIFFULM_E_IO;
+    }
+    return rc;
+}
