@@ -75,6 +75,15 @@ diffulm_length_trainer_step(diffulm_length_trainer *trainer, const struct difful
 /* A frozen head of the present weights; *out is the caller's. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_length_trainer_export(
     const diffulm_length_trainer *trainer, diffulm_length_head **out) DIFFULM_MUST_USE;
+/* Checkpoints, as diffulm_trainer_save and diffulm_trainer_restore; the encoder must have the same weights.
+ * Since 0.1. */
+DIFFULM_API diffulm_status diffulm_length_trainer_save(const diffulm_length_trainer *trainer,
+                                                       const char *path, const void *note,
+                                                       size_t note_length) DIFFULM_MUST_USE;
+DIFFULM_API diffulm_status diffulm_length_trainer_restore(diffulm_length_trainer *trainer,
+                                                          const char *path, void *note,
+                                                          size_t capacity,
+                                                          size_t *note_length) DIFFULM_MUST_USE;
 
 DIFFULM_END_DECLS
 

@@ -121,6 +121,24 @@ diffulm_trainer_evaluate(diffulm_trainer *trainer, const struct diffulm_rows *ro
 DIFFULM_API diffulm_status diffulm_trainer_export(const diffulm_trainer *trainer,
                                                   diffulm_model **out) DIFFULM_MUST_USE;
 
+/* Checkpoints: one file (docs/formats.md) with all that the continuation needs: weights or adapters, both
+ * moments, the number of updates, the options that matter, and `note_length` bytes of the host's own (note may
+ * be NULL when there are none). It is complete or absent: an older file of the name stays on any failure, also
+ * a full disk. Errors: E_STATE between accumulate and apply; E_IO names the path. Thread: the trainer's.
+ * Since 0.1. */
+DIFFULM_API diffulm_status diffulm_trainer_save(const diffulm_trainer *trainer, const char *path,
+                                                const void *note,
+                                                size_t note_length) DIFFULM_MUST_USE;
+/* Gives a trainer the state of a checkpoint; from there its losses, gradients and weights are those of the run that
+ * saved it, bit for bit on the same backend. The trainer: created with the same options, on a model of
+ * the same configuration (LoRA: the same weights too). note: `capacity` bytes; *note_length is set;
+ * BUFFER_TOO_SMALL: nothing else was done; both may be NULL. On any failure the trainer stays as it was.
+ * Errors: E_FORMAT names the file and what is damaged; E_ARGUMENT names the option or tensor that
+ * differs. Thread: the trainer's. Since 0.1. */
+DIFFULM_API diffulm_status diffulm_trainer_restore(diffulm_trainer *trainer, const char *path,
+                                                   void *note, size_t capacity,
+                                                   size_t *note_length) DIFFULM_MUST_USE;
+
 DIFFULM_END_DECLS
 
 #endif

@@ -63,43 +63,82 @@ char *dulm_path_join(const char *folder, const char *name)
     return path;
 }
 
+/* One write takes at most this many bytes: Linux stops at 2 GiB, others refuse more. */
+#define MOST_AT_ONCE ((size_t)1 << 30)
+
+static diffulm_status cannot(const char *path, const char *what)
+{
+    return dulm_fail(DIFFULM_E_IO, "%s: cannot be %s: %s", path, what, strerror(errno));
+}
+
 static diffulm_status write_all(int fd, const char *path, const char *data, size_t size)
 {
     while (size) {
-        const ssize_t n = write(fd, data, size);
+        const ssize_t n = write(fd, data, size < MOST_AT_ONCE ? size : MOST_AT_ONCE);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            return dulm_fail(DIFFULM_E_IO, "%s: cannot be written: %s", path, strerror(errno));
+        if (n == 0)
+            errno = ENOSPC;
+        if (n <= 0)
+            return cannot(path, "written");
         data += n;
         size -= (size_t)n;
     }
-    if (fsync(fd) != 0)
-        return dulm_fail(DIFFULM_E_IO, "%s: cannot be written: %s", path, strerror(errno));
     return DIFFULM_OK;
 }
 
-diffulm_status dulm_file_replace(const char *path, const void *data, size_t size)
+/* The folder's entry of the new name, onto the disk. */
+static diffulm_status sync_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? dulm_strndup(path, (size_t)(slash - path) + 1) : dulm_strndup(".", 1);
+    if (!folder)
+        return dulm_fail_memory();
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* Some file systems cannot sync a folder and need not: EINVAL. */
+    const bool good = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+    const diffulm_status rc = good ? DIFFULM_OK : cannot(folder, "written");
+    if (fd >= 0)
+        close(fd);
+    dulm_free(folder);
+    return rc;
+}
+
+static diffulm_status write_temporary(const char *path, char *temporary,
+                                      const struct dulm_part *parts, size_t count)
+{
+    const int fd = mkstemp(temporary);
+    if (fd < 0)
+        return cannot(path, "created");
+    diffulm_status rc = DIFFULM_OK;
+    fchmod(fd, 0644);
+    for (size_t i = 0; rc == DIFFULM_OK && i < count; i++)
+        rc = write_all(fd, path, parts[i].data, parts[i].size);
+    if (rc == DIFFULM_OK && fsync(fd) != 0)
+        rc = cannot(path, "written");
+    if (close(fd) != 0 && rc == DIFFULM_OK)
+        rc = cannot(path, "written");
+    if (rc == DIFFULM_OK && rename(temporary, path) != 0)
+        rc = cannot(path, "replaced");
+    if (rc < 0)
+        unlink(temporary);
+    return rc;
+}
+
+diffulm_status dulm_file_replace_parts(const char *path, const struct dulm_part *parts,
+                                       size_t count)
 {
     const size_t length = strlen(path);
     char *temporary = dulm_alloc(length + 16, 1);
     if (!temporary)
         return dulm_fail_memory();
     snprintf(temporary, length + 16, "%s.XXXXXX", path);
-    diffulm_status rc;
-    const int fd = mkstemp(temporary);
-    if (fd < 0) {
-        rc = dulm_fail(DIFFULM_E_IO, "%s: cannot be created: %s", path, strerror(errno));
-        goto done;
-    }
-    fchmod(fd, 0644);
-    rc = write_all(fd, path, data, size);
-    close(fd);
-    if (rc == DIFFULM_OK && rename(temporary, path) != 0)
-        rc = dulm_fail(DIFFULM_E_IO, "%s: cannot be replaced: %s", path, strerror(errno));
-    if (rc < 0)
-        unlink(temporary);
-done:
+    diffulm_status rc = write_temporary(path, temporary, parts, count);
     dulm_free(temporary);
-    return rc;
+    return rc < 0 ? rc : sync_folder(path);
+}
+
+diffulm_status dulm_file_replace(const char *path, const void *data, size_t size)
+{
+    return dulm_file_replace_parts(path, &(struct dulm_part){data, size}, 1);
 }

@@ -20,7 +20,16 @@ bool dulm_file_exists(const char *path);
 /* "folder/name" in fresh memory, NULL when out of memory. */
 char *dulm_path_join(const char *folder, const char *name);
 
-/* Writes to a temporary file beside `path`, fsyncs, renames. The old file stays on any failure. */
+struct dulm_part {
+    const void *data;
+    size_t size;
+};
+
+/* Writes the parts, one after another, to a temporary file beside `path` ("path.XXXXXX", which an
+ * interruption leaves behind), syncs it, renames it and syncs the folder. The old file stays on any failure. */
+diffulm_status dulm_file_replace_parts(const char *path, const struct dulm_part *parts,
+                                       size_t count) DIFFULM_MUST_USE;
+/* The same of one part. */
 diffulm_status dulm_file_replace(const char *path, const void *data, size_t size) DIFFULM_MUST_USE;
 
 #endif

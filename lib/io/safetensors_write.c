@@ -1,6 +1,5 @@
 /* safetensors_write.c: writing the safetensors format. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -30,19 +29,21 @@ static void write_header(struct dulm_strbuf *header, const struct dulm_tensor *t
 diffulm_status dulm_safetensors_write(const char *path, const struct dulm_tensor *tensors,
                                       size_t count)
 {
-    struct dulm_strbuf header = {0}, all = {0};
-    write_header(&header, tensors, count);
+    struct dulm_strbuf header = {0};
     unsigned char length[8];
-    for (int i = 0; i < 8; i++)
-        length[i] = (unsigned char)((uint64_t)header.length >> (8 * i));
-    dulm_strbuf_append(&all, (const char *)length, 8);
-    if (!header.failed)
-        dulm_strbuf_append(&all, header.data, header.length);
-    for (size_t i = 0; i < count; i++)
-        dulm_strbuf_append(&all, tensors[i].data, tensors[i].bytes);
-    diffulm_status rc = header.failed || all.failed ? dulm_fail_memory()
-                                                    : dulm_file_replace(path, all.data, all.length);
+    struct dulm_part *parts = dulm_alloc(count + 2, sizeof *parts);
+    write_header(&header, tensors, count);
+    diffulm_status rc = parts && !header.failed ? DIFFULM_OK : dulm_fail_memory();
+    if (rc == DIFFULM_OK) {
+        for (int i = 0; i < 8; i++)
+            length[i] = (unsigned char)((uint64_t)header.length >> (8 * i));
+        parts[0] = (struct dulm_part){length, sizeof length};
+        parts[1] = (struct dulm_part){header.data, header.length};
+        for (size_t i = 0; i < count; i++)
+            parts[2 + i] = (struct dulm_part){tensors[i].data, tensors[i].bytes};
+        rc = dulm_file_replace_parts(path, parts, count + 2);
+    }
+    dulm_free(parts);
     dulm_strbuf_release(&header);
-    dulm_strbuf_release(&all);
     return rc;
 }

@@ -422,6 +422,114 @@ static void malformed_rows_are_refused_by_name(void **state)
     diffulm_model_unref(model);
 }
 
+/* Five updates at once against two, a checkpoint, a new trainer and three more. */
+static void check_resumed(const char *family, int32_t lora_rank)
+{
+    char path[] = "/tmp/diffulm-checkpoint-XXXXXX";
+    close(mkstemp(path));
+    diffulm_model *model = tiny_model_on(family, DIFFULM_BACKEND_REFERENCE, 1, 5);
+    struct diffulm_trainer_options o = options_for(1e-2);
+    o.lora_rank = lora_rank;
+    o.dropout = 1;
+    diffulm_trainer *straight = trainer_of(model, &o), *first = trainer_of(model, &o);
+    train(straight, 5);
+    train(first, 2);
+    assert_int_equal(diffulm_trainer_save(first, path, "here", 4), DIFFULM_OK);
+    diffulm_trainer *second = trainer_of(model, &o);
+    char note[8];
+    size_t length = 0;
+    assert_int_equal(diffulm_trainer_restore(second, path, note, 3, &length),
+                     DIFFULM_BUFFER_TOO_SMALL);
+    assert_int_equal(second->step, 0);
+    assert_int_equal(diffulm_trainer_restore(second, path, note, sizeof note, &length), DIFFULM_OK);
+    assert_int_equal(length, 4);
+    assert_memory_equal(note, "here", 4);
+    train(second, 3);
+    assert_int_equal(second->step, 5);
+    assert_memory_equal(second->values, straight->values, straight->total * sizeof(float));
+    assert_memory_equal(second->memory + second->total, straight->memory + straight->total,
+                        2 * straight->total * sizeof(float));
+    unlink(path);
+    diffulm_trainer_destroy(straight);
+    diffulm_trainer_destroy(first);
+    diffulm_trainer_destroy(second);
+    diffulm_model_unref(model);
+}
+
+static void a_resumed_run_is_the_uninterrupted_one_bit_for_bit(void **state)
+{
+    (void)state;
+    check_resumed("xlm-roberta", 0);
+    check_resumed("modernbert", 0);
+    check_resumed("bert", 0);
+    check_resumed("xlm-roberta", 2);
+}
+
+static void a_checkpoint_of_other_options_or_weights_is_refused_by_name(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/diffulm-checkpoint-XXXXXX";
+    close(mkstemp(path));
+    diffulm_model *model = tiny_model_on("bert", DIFFULM_BACKEND_REFERENCE, 1, 5);
+    diffulm_model *other = tiny_model_on("bert", DIFFULM_BACKEND_REFERENCE, 1, 6);
+    struct diffulm_trainer_options o = options_for(1e-2);
+    o.lora_rank = 2;
+    diffulm_trainer *saved = trainer_of(model, &o), *moved = trainer_of(other, &o);
+    const struct diffulm_rows rows = rows_of(0, ROWS);
+    assert_int_equal(diffulm_trainer_accumulate(saved, &rows, NULL), DIFFULM_OK);
+    assert_int_equal(diffulm_trainer_save(saved, path, NULL, 0), DIFFULM_E_STATE);
+    diffulm_trainer_discard(saved);
+    assert_int_equal(diffulm_trainer_save(saved, path, NULL, 0), DIFFULM_OK);
+    assert_int_equal(diffulm_trainer_restore(moved, path, NULL, 0, NULL), DIFFULM_E_ARGUMENT);
+    assert_non_null(strstr(diffulm_error_message(), "frozen weights"));
+    o.lr = 2e-2;
+    diffulm_trainer *faster = trainer_of(model, &o);
+    assert_int_equal(diffulm_trainer_restore(faster, path, NULL, 0, NULL), DIFFULM_E_ARGUMENT);
+    assert_non_null(
+        strstr(diffulm_error_message(), "lr was 0.01 in this checkpoint, now it is 0.02"));
+    unlink(path);
+    diffulm_trainer_destroy(saved);
+    diffulm_trainer_destroy(moved);
+    diffulm_trainer_destroy(faster);
+    diffulm_model_unref(model);
+    diffulm_model_unref(other);
+}
+
+static void a_checkpoint_with_any_byte_flipped_or_cut_off_leaves_the_trainer_alone(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/diffulm-checkpoint-XXXXXX";
+    close(mkstemp(path));
+    diffulm_model *model = tiny_model_on("bert", DIFFULM_BACKEND_REFERENCE, 1, 5);
+    struct diffulm_trainer_options o = options_for(1e-2);
+    o.lora_rank = 1;
+    diffulm_trainer *trainer = trainer_of(model, &o);
+    assert_int_equal(diffulm_trainer_save(trainer, path, "note", 4), DIFFULM_OK);
+    train(trainer, 1);
+    static char bytes[1 << 20];
+    FILE *file = fopen(path, "rb");
+    const size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    const char *metadata = strstr(bytes + 8, "pt"); /* the one place where nothing depends on it */
+    for (size_t i = 0; i < size; i += i < 2048 ? 1 : 13) {
+        if (metadata && (bytes + i >= metadata - 16 && bytes + i < metadata + 4))
+            continue;
+        for (int cut = 0; cut < 2; cut++) {
+            file = fopen(path, "wb");
+            bytes[i] ^= 1;
+            fwrite(bytes, 1, cut ? i : size, file);
+            bytes[i] ^= 1;
+            fclose(file);
+            if (diffulm_trainer_restore(trainer, path, NULL, 0, NULL) >= 0)
+                fail_msg("byte %zu of %zu: accepted", i, size);
+            assert_int_equal(trainer->step, 1);
+        }
+    }
+    unlink(path);
+    diffulm_trainer_destroy(trainer);
+    diffulm_model_unref(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -436,6 +544,9 @@ int main(void)
         cmocka_unit_test(nan_in_any_parameter_is_found_and_weights_stay),
         cmocka_unit_test(gradient_that_is_not_finite_names_its_tensor_and_weights_stay),
         cmocka_unit_test(masked_positions_of_rows_without_maskable_ones_do_not_count),
-        cmocka_unit_test(malformed_rows_are_refused_by_name)};
+        cmocka_unit_test(malformed_rows_are_refused_by_name),
+        cmocka_unit_test(a_resumed_run_is_the_uninterrupted_one_bit_for_bit),
+        cmocka_unit_test(a_checkpoint_of_other_options_or_weights_is_refused_by_name),
+        cmocka_unit_test(a_checkpoint_with_any_byte_flipped_or_cut_off_leaves_the_trainer_alone)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
