@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checkpoints.h"
 #include "cli.h"
 #include "recipe.h"
 #include "rows.h"
@@ -30,6 +31,7 @@ struct run {
     FILE *metrics;
     double started;
     bool sampled; /* samples.jsonl is this run's */
+    bool resume;
 };
 
 /* The rows of one update. */
@@ -79,6 +81,94 @@ static diffulm_status next_update(struct run *run, size_t tokens, struct update 
         take_row(u, &run->rows, run->order[run->position++]);
     } while (u->offsets[u->rows] < tokens);
     return DIFFULM_OK;
+}
+
+static int64_t bytes_of(const struct run *run, const char *name)
+{
+    char path[4096];
+    struct stat status;
+    snprintf(path, sizeof path, "%s/%s", run->recipe.output, name);
+    return stat(path, &status) == 0 ? (int64_t)status.st_size : 0;
+}
+
+/* What is written after the checkpoint is written again. */
+static int cut(const struct run *run, const char *name, int64_t bytes)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", run->recipe.output, name);
+    if (bytes_of(run, name) > bytes && truncate(path, (off_t)bytes) != 0)
+        return cli_error(ME, CLI_FAILED, "%s: %s", path, strerror(errno));
+    return 0;
+}
+
+struct progress {
+    double ce, tokens, shown, since;
+    int64_t updates, first; /* first: updates done before this run of the program */
+};
+
+static diffulm_status checkpoint(struct run *run, size_t stage, int64_t step,
+                                 const struct progress *p, const struct checkpointed *what)
+{
+    const struct run_state state = {.epoch = run->epoch,
+                                    .position = (int64_t)run->position,
+                                    .rows = (int64_t)run->rows.count,
+                                    .row_tokens = (int64_t)run->rows.tokens.count,
+                                    .tokens = run->recipe.stages[stage].tokens,
+                                    .metrics_bytes = bytes_of(run, "metrics.jsonl"),
+                                    .samples_bytes = bytes_of(run, "samples.jsonl"),
+                                    .ce = p->ce,
+                                    .seen_tokens = p->tokens,
+                                    .updates = (double)p->updates};
+    return checkpoints_save(run->recipe.output, (int)stage, step, run->recipe.keep, what, &state);
+}
+
+/* Goes back to the newest checkpoint of the stage. Returns its step, 0: there is none, < 0: a message was
+ * printed. */
+static int64_t resume(struct run *run, size_t stage, struct progress *p,
+                      const struct checkpointed *what)
+{
+    const int64_t step = run->resume ? checkpoints_newest(run->recipe.output, (int)stage) : -1;
+    struct run_state state = {.rows = (int64_t)run->rows.count,
+                              .row_tokens = (int64_t)run->rows.tokens.count,
+                              .tokens = run->recipe.stages[stage].tokens};
+    if (step < 0)
+        return 0;
+    if (step > run->recipe.stages[stage].steps) {
+        cli_error(ME, 0, "stage %zu: its checkpoint is of step %lld, the recipe ends at %lld",
+                  stage + 1, (long long)step, (long long)run->recipe.stages[stage].steps);
+        return -1;
+    }
+    if (checkpoints_restore(ME, run->recipe.output, (int)stage, step, what, &state) != 0)
+        return -1;
+    const bool last = stage + 1 == run->recipe.stage_count ||
+                      checkpoints_newest(run->recipe.output, (int)stage + 1) < 0;
+    if (last && (cut(run, "metrics.jsonl", state.metrics_bytes) != 0 ||
+                 cut(run, "samples.jsonl", state.samples_bytes) != 0))
+        return -1;
+    run->epoch = (uint32_t)state.epoch;
+    run->position = (size_t)state.position;
+    run->sampled = state.samples_bytes > 0;
+    if (!run->order)
+        run->order = cli_alloc(run->rows.count, sizeof *run->order);
+    if (run->epoch > 0 && diffulm_shuffle((uint64_t)run->recipe.seed, run->epoch - 1,
+                                          run->rows.count, run->order) < 0) {
+        cli_fail(ME);
+        return -1;
+    }
+    p->ce = state.ce;
+    p->tokens = state.seen_tokens;
+    p->updates = (int64_t)state.updates;
+    p->first = step;
+    printf("%s: going on after update %lld\n",
+           run->recipe.stages[stage].name ? run->recipe.stages[stage].name : "stage",
+           (long long)step);
+    return step;
+}
+
+static bool checkpoint_due(const struct run *run, const struct recipe_stage *s, int64_t step)
+{
+    const int64_t every = run->recipe.checkpoint_every;
+    return every && (step % every == 0 || step == s->steps || interrupted);
 }
 
 static struct diffulm_trainer_options options_of(const struct run *run,
@@ -192,11 +282,6 @@ static diffulm_status report_validation(struct run *run, const struct recipe_sta
     return run->recipe.samples ? sample(run, s, trainer, step) : DIFFULM_OK;
 }
 
-struct progress {
-    double ce, tokens, shown, since;
-    int64_t updates;
-};
-
 static void report_progress(struct run *run, const struct recipe_stage *s, struct progress *p,
                             const struct diffulm_trainer_report *r, int64_t tokens)
 {
@@ -208,7 +293,8 @@ static void report_progress(struct run *run, const struct recipe_stage *s, struc
     if (r->step % run->recipe.log_every != 0 && !last)
         return;
     const double rate = p->tokens / (now - p->since);
-    const double left = (now - p->shown) / (double)r->step * (double)(s->steps - r->step);
+    const double left =
+        (now - p->shown) / (double)(r->step - p->first) * (double)(s->steps - r->step);
     fprintf(run->metrics,
             "{\"stage\": \"%s\", \"step\": %lld, \"cross_entropy\": %.5f, \"grad_norm\": %.4f, "
             "\"lr\": %.4g, \"tokens_per_second\": %.0f, \"seconds\": %.1f}\n",
@@ -225,12 +311,18 @@ static void report_progress(struct run *run, const struct recipe_stage *s, struc
     p->since = now;
 }
 
-static diffulm_status train(struct run *run, const struct recipe_stage *s, diffulm_trainer *trainer)
+/* A failure whose message was printed already. */
+#define TOLD DIFFULM_E_CANCELLED
+
+static diffulm_status train(struct run *run, size_t stage, diffulm_trainer *trainer)
 {
+    const struct recipe_stage *s = &run->recipe.stages[stage];
+    const struct checkpointed what = checkpointed_trainer(trainer);
     struct update u = {0};
     struct progress progress = {.shown = cli_seconds(), .since = cli_seconds()};
-    diffulm_status rc = DIFFULM_OK;
-    for (int64_t k = 1; rc == DIFFULM_OK && k <= s->steps && !interrupted; k++) {
+    const int64_t done = resume(run, stage, &progress, &what);
+    diffulm_status rc = done < 0 ? TOLD : DIFFULM_OK;
+    for (int64_t k = done + 1; rc == DIFFULM_OK && k <= s->steps && !interrupted; k++) {
         struct diffulm_trainer_report report = {.struct_size = sizeof report};
         rc = next_update(run, (size_t)s->tokens, &u);
         const struct diffulm_rows rows = {sizeof rows, u.rows, u.offsets, u.tokens, u.sources};
@@ -246,6 +338,8 @@ static diffulm_status train(struct run *run, const struct recipe_stage *s, diffu
         const bool due = k == s->steps || (s->validate_every && k % s->validate_every == 0);
         if (rc == DIFFULM_OK && due && run->validation.count && !interrupted)
             rc = report_validation(run, s, trainer, k);
+        if (rc == DIFFULM_OK && checkpoint_due(run, s, k))
+            rc = checkpoint(run, stage, k, &progress, &what);
     }
     release_update(&u);
     return rc;
@@ -262,7 +356,11 @@ static diffulm_status run_length_stage(struct run *run, const struct recipe_stag
     diffulm_status rc = diffulm_length_head_create(run->bundle.model, options.seed, &head);
     if (rc == DIFFULM_OK)
         rc = diffulm_length_trainer_create(head, &options, &trainer);
-    for (int64_t k = 1; rc == DIFFULM_OK && k <= s->steps && !interrupted; k++) {
+    const struct checkpointed what = checkpointed_length_trainer(trainer);
+    const int64_t done = rc == DIFFULM_OK ? resume(run, index, &progress, &what) : 0;
+    if (done < 0)
+        rc = TOLD;
+    for (int64_t k = done + 1; rc == DIFFULM_OK && k <= s->steps && !interrupted; k++) {
         struct diffulm_trainer_report report = {.struct_size = sizeof report};
         rc = next_update(run, (size_t)s->tokens, &u);
         const struct diffulm_rows rows = {sizeof rows, u.rows, u.offsets, u.tokens, u.sources};
@@ -270,6 +368,8 @@ static diffulm_status run_length_stage(struct run *run, const struct recipe_stag
             rc = diffulm_length_trainer_step(trainer, &rows, &report);
         if (rc == DIFFULM_OK)
             report_progress(run, s, &progress, &report, report.tokens);
+        if (rc == DIFFULM_OK && checkpoint_due(run, s, k))
+            rc = checkpoint(run, index, k, &progress, &what);
     }
     if (rc == DIFFULM_OK)
         rc = diffulm_length_trainer_export(trainer, &trained);
@@ -293,7 +393,7 @@ static diffulm_status run_stage(struct run *run, size_t index)
     diffulm_trainer *trainer = NULL;
     diffulm_status rc = diffulm_trainer_create(run->bundle.model, &options, &trainer);
     if (rc == DIFFULM_OK)
-        rc = train(run, s, trainer);
+        rc = train(run, index, trainer);
     if (rc == DIFFULM_OK && s->save_adapter)
         rc = save_adapter(run, trainer);
     if (rc == DIFFULM_OK)
@@ -364,8 +464,14 @@ static int open_output(struct run *run)
     char path[4096];
     if (mkdir(run->recipe.output, 0777) != 0 && errno != EEXIST)
         return cli_error(ME, CLI_FAILED, "%s: %s", run->recipe.output, strerror(errno));
+    const bool there = checkpoints_newest(run->recipe.output, -1) >= 0;
+    if (there && !run->resume)
+        return cli_error(ME, CLI_FAILED,
+                         "%s: holds checkpoints of an earlier run: go on with --resume, or remove "
+                         "%s/checkpoints to start again",
+                         run->recipe.output, run->recipe.output);
     snprintf(path, sizeof path, "%s/metrics.jsonl", run->recipe.output);
-    run->metrics = fopen(path, "w");
+    run->metrics = fopen(path, there ? "a" : "w");
     return run->metrics ? 0 : cli_error(ME, CLI_FAILED, "%s: %s", path, strerror(errno));
 }
 
@@ -411,15 +517,18 @@ static int run_recipe(struct run *run)
     code = read_data(run);
     if (code == 0)
         code = open_output(run);
-    if (code == 0)
-        code = copy_tokenizer(run);
+    if (code == 0 && checkpoints_newest(run->recipe.output, -1) < 0)
+        code = copy_tokenizer(run); /* before the first checkpoint, so only once */
     run->started = cli_seconds();
-    for (size_t i = 0; code == 0 && i < run->recipe.stage_count && !interrupted; i++)
-        if (run_stage(run, i) < 0)
-            code = cli_fail(ME);
+    for (size_t i = 0; code == 0 && i < run->recipe.stage_count && !interrupted; i++) {
+        const diffulm_status rc = run_stage(run, i);
+        if (rc != DIFFULM_OK)
+            code = rc == TOLD ? CLI_FAILED : cli_fail(ME);
+    }
     if (code == 0 && interrupted)
-        code = cli_error(ME, CLI_CANCELLED, "stopped; the weights so far are in %s",
-                         run->recipe.output);
+        code =
+            cli_error(ME, CLI_CANCELLED, "stopped; the weights so far are in %s%s",
+                      run->recipe.output, run->recipe.checkpoint_every ? "; --resume goes on" : "");
     return code;
 }
 
@@ -427,9 +536,12 @@ int cli_finetune(int argc, char **argv)
 {
     static const struct cli_command command = {ME, "RECIPE.yaml", "Trains a model by a recipe.",
                                                NULL};
-    bool keys = false;
+    bool keys = false, resuming = false;
     const struct cli_option options[] = {
-        {"keys", NULL, "list the keys of a recipe", CLI_FLAG, &keys}, {0}};
+        {"resume", NULL, "go on from the newest checkpoints in the recipe's output", CLI_FLAG,
+         &resuming},
+        {"keys", NULL, "list the keys of a recipe", CLI_FLAG, &keys},
+        {0}};
     int rest;
     int code = cli_parse(&command, options, argc, argv, &rest);
     if (code >= 0)
@@ -440,7 +552,7 @@ int cli_finetune(int argc, char **argv)
     }
     if (rest != 1)
         return cli_error(ME, CLI_USAGE, "expected one recipe; see diffulm finetune --help");
-    struct run run = {0};
+    struct run run = {.resume = resuming};
     code = recipe_read(argv[0], &run.recipe);
     if (code != 0)
         return code;

@@ -40,6 +40,9 @@ static const struct key recipe_keys[] = {
     {"attention", CHOICE, R(attention), 0, 0, "full|prefix_lm|causal|blockwise", "[full]"},
     {"save_every", INT, R(save_every), 0, 1e12, NULL,
      "steps between saves; 0: at the end of a stage"},
+    {"checkpoint_every", INT, R(checkpoint_every), 0, 1e12, NULL,
+     "steps between checkpoints, from which --resume goes on; 0: none"},
+    {"keep", INT, R(keep), 1, 1e6, NULL, "newest checkpoints of a stage that are kept [2]"},
     {"samples", INT, R(samples), 0, 1000, NULL,
      "validation rows answered at each validation, into samples.jsonl [4]"},
     {"log_every", INT, R(log_every), 1, 1e12, NULL, "steps between lines of metrics.jsonl [50]"},
@@ -244,7 +247,7 @@ int recipe_read(const char *path, struct recipe *out)
 {
     struct reader r = {.path = path};
     yaml_parser_t parser;
-    *out = (struct recipe){.log_every = 50, .samples = 4};
+    *out = (struct recipe){.log_every = 50, .samples = 4, .keep = 2};
     FILE *file = fopen(path, "rb");
     if (!file) {
         perror(path);

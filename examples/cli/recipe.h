@@ -24,6 +24,7 @@ struct recipe {
     char *data, *validation;    /* JSONL: source, target */
     char *output;
     int64_t seed, threads, max_length, dtype, attention, save_every, log_every, samples;
+    int64_t checkpoint_every, keep;
     struct recipe_stage stages[RECIPE_STAGES];
     size_t stage_count;
 };

@@ -1,0 +1,35 @@
+/* checkpoints.h: the checkpoints of a finetuning run: OUTPUT/checkpoints/STAGE-STEP.safetensors. */
+#ifndef DIFFULM_CLI_CHECKPOINTS_H
+#define DIFFULM_CLI_CHECKPOINTS_H
+
+#include "cli.h"
+
+/* Where a run stands beside its trainer: kept as JSON in the checkpoint's note. */
+struct run_state {
+    int64_t epoch, position;              /* in the data */
+    int64_t rows, row_tokens;             /* of the data: must be the same again */
+    int64_t tokens;                       /* of an update: must be the same again */
+    int64_t metrics_bytes, samples_bytes; /* what of the files was written by then */
+    double ce, seen_tokens, updates;      /* since the last line of progress */
+};
+
+/* The functions of a trainer or a length trainer. */
+struct checkpointed {
+    void *trainer;
+    diffulm_status (*save)(const void *, const char *, const void *, size_t);
+    diffulm_status (*restore)(void *, const char *, void *, size_t, size_t *);
+};
+struct checkpointed checkpointed_trainer(diffulm_trainer *trainer);
+struct checkpointed checkpointed_length_trainer(diffulm_length_trainer *trainer);
+
+/* Step of the newest checkpoint of a stage (counted from 0) in OUTPUT, -1: none; stage -1: of any. */
+int64_t checkpoints_newest(const char *output, int stage);
+/* Writes one, then removes all but the newest `keep` of the stage and what interruptions left. */
+diffulm_status checkpoints_save(const char *output, int stage, int64_t step, int64_t keep,
+                                const struct checkpointed *what, const struct run_state *state);
+/* Gives trainer and state what the checkpoint holds. state: rows, row_tokens and tokens are set, and compared.
+ * Returns 0, or prints and returns an exit code. */
+int checkpoints_restore(const char *command, const char *output, int stage, int64_t step,
+                        const struct checkpointed *what, struct run_state *state);
+
+#endif
