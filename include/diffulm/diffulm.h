@@ -3,6 +3,7 @@
 #define DIFFULM_DIFFULM_H
 
 #include <diffulm/common.h>
+#include <diffulm/dataset.h>
 #include <diffulm/error.h>
 #include <diffulm/length.h>
 #include <diffulm/likelihood.h>
