@@ -36,10 +36,6 @@ typedef struct diffulm_reader diffulm_reader;
 #define DIFFULM_DAMAGE_FATAL 0 /* opening fails at the first damaged record */
 #define DIFFULM_DAMAGE_SKIP 1  /* it is left out and counted */
 
-/* Called on the thread that opens, about once for each MiB read and at the end: bytes read so far and in
- * all, as they are on disk. Anything but 0 stops the opening. */
-typedef int32_t diffulm_dataset_progress(void *user, uint64_t bytes, uint64_t total);
-
 /* Texts end with NUL; NULL: the default. They are copied. */
 struct diffulm_dataset_options {
     size_t struct_size;
@@ -64,8 +60,10 @@ struct diffulm_dataset_options {
      * the reader's seed, the epoch and the record (stream few-shot). */
     size_t few_shot;               /* examples, at most 64 and fewer than records [0] */
     const char *few_shot_template; /* of one example ["{source}\n{target}\n\n"] */
-    diffulm_dataset_progress *progress;
-    void *user; /* for progress */
+    /* Called on the thread that opens, about once for each MiB read and at the end: bytes read so far and in
+     * all, as they are on disk. Anything but 0 stops the opening. */
+    int32_t (*progress)(void *user, uint64_t bytes, uint64_t total);
+    void *user;
 };
 #define DIFFULM_DATASET_OPTIONS_INIT                                                               \
     {                                                                                              \
