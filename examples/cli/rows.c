@@ -61,15 +61,27 @@ static size_t split(char *path, char **second)
     return 2;
 }
 
+static int32_t show_opening(void *user, uint64_t bytes, uint64_t total)
+{
+    const char *path = user;
+    if (isatty(2) && total)
+        fprintf(stderr, "\r%s: %.0f %% checked", path, 100.0 * (double)bytes / (double)total);
+    return 0;
+}
+
 static diffulm_status open_reader(const char *data, diffulm_reader **reader, size_t *count)
 {
     struct diffulm_reader_options options = DIFFULM_READER_OPTIONS_INIT;
+    struct diffulm_dataset_options checks = DIFFULM_DATASET_OPTIONS_INIT;
     diffulm_dataset *dataset = NULL;
     char *first = copy(data), *second;
     const size_t files = split(first, &second);
     const char *const paths[2] = {first, second};
     options.order = DIFFULM_ORDER_FILE;
-    diffulm_status rc = diffulm_dataset_open(paths, files, NULL, &dataset);
+    checks.max_line = (size_t)1 << 30; /* the longest row in tokens decides */
+    checks.progress = show_opening;
+    checks.user = first;
+    diffulm_status rc = diffulm_dataset_open(paths, files, &checks, &dataset);
     if (rc == DIFFULM_OK)
         rc = diffulm_reader_create(&dataset, NULL, 1, &options, reader);
     if (rc == DIFFULM_OK)
