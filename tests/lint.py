@@ -10,13 +10,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 ALLOWED = {
     "base": {"base"},
     "io": {"io", "base"},
+    "data": {"data", "io", "base"},
     "text": {"text", "io", "base"},
     "metrics": {"metrics", "text", "base"},
     "nn": {"nn", "base"},
     "arch": {"arch", "nn", "io", "base"},
     "diffusion": {"diffusion", "arch", "nn", "io", "base"},
     "train": {"train", "diffusion", "arch", "nn", "io", "base"},
-    "api": {"api", "metrics", "train", "diffusion", "arch", "nn", "text", "io", "base"},
+    "api": {"api", "metrics", "train", "diffusion", "arch", "nn", "text", "data", "io", "base"},
 }
 failures = []
 

@@ -10,6 +10,7 @@ struct run_state {
     int64_t rows, row_tokens;             /* of the data: must be the same again */
     int64_t tokens;                       /* of an update: must be the same again */
     int64_t metrics_bytes, samples_bytes; /* what of the files was written by then */
+    int64_t unvalidated;                  /* 1: stopped before the validation of this step */
     double ce, seen_tokens, updates;      /* since the last line of progress */
 };
 

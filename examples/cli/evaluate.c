@@ -407,7 +407,7 @@ static int evaluate(struct evaluation *e, const char *folder, const char *data)
 
 int cli_evaluate(int argc, char **argv)
 {
-    static const struct cli_command command = {ME, "MODEL DATA.jsonl",
+    static const struct cli_command command = {ME, "MODEL DATA",
                                                "Scores the answers to each task of a file.", NULL};
     struct evaluation e = {.options = DENOISE_OPTIONS_INIT,
                            .beam = 1,
@@ -440,8 +440,7 @@ int cli_evaluate(int argc, char **argv)
     if (code >= 0)
         return code;
     if (rest != 2)
-        return cli_error(ME, CLI_USAGE,
-                         "expected MODEL and DATA.jsonl; see diffulm evaluate --help");
+        return cli_error(ME, CLI_USAGE, "expected MODEL and DATA; see diffulm evaluate --help");
     if (e.beam < 1 || e.beam > MAX_BEAM)
         return cli_error(ME, CLI_USAGE, "--length-beam must be 1 to %d", MAX_BEAM);
     if (e.resamples < 0 || e.resamples > 1000000)

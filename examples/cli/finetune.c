@@ -104,6 +104,7 @@ static int cut(const struct run *run, const char *name, int64_t bytes)
 struct progress {
     double ce, tokens, shown, since;
     int64_t updates, first; /* first: updates done before this run of the program */
+    bool unvalidated;       /* stopped before the validation of the last update */
 };
 
 static diffulm_status checkpoint(struct run *run, size_t stage, int64_t step,
@@ -118,6 +119,7 @@ static diffulm_status checkpoint(struct run *run, size_t stage, int64_t step,
                                     .samples_bytes = bytes_of(run, "samples.jsonl"),
                                     .ce = p->ce,
                                     .seen_tokens = p->tokens,
+                                    .unvalidated = p->unvalidated,
                                     .updates = (double)p->updates};
     return checkpoints_save(run->recipe.output, (int)stage, step, run->recipe.keep, what, &state);
 }
@@ -159,6 +161,7 @@ static int64_t resume(struct run *run, size_t stage, struct progress *p,
     p->tokens = state.seen_tokens;
     p->updates = (int64_t)state.updates;
     p->first = step;
+    p->unvalidated = state.unvalidated != 0;
     printf("%s: going on after update %lld\n",
            run->recipe.stages[stage].name ? run->recipe.stages[stage].name : "stage",
            (long long)step);
@@ -322,6 +325,9 @@ static diffulm_status train(struct run *run, size_t stage, diffulm_trainer *trai
     struct progress progress = {.shown = cli_seconds(), .since = cli_seconds()};
     const int64_t done = resume(run, stage, &progress, &what);
     diffulm_status rc = done < 0 ? TOLD : DIFFULM_OK;
+    if (progress.unvalidated && run->validation.count)
+        rc = report_validation(run, s, trainer, done);
+    progress.unvalidated = false;
     for (int64_t k = done + 1; rc == DIFFULM_OK && k <= s->steps && !interrupted; k++) {
         struct diffulm_trainer_report report = {.struct_size = sizeof report};
         rc = next_update(run, (size_t)s->tokens, &u);
@@ -336,7 +342,8 @@ static diffulm_status train(struct run *run, size_t stage, diffulm_trainer *trai
         if (rc == DIFFULM_OK && run->recipe.save_every && k % run->recipe.save_every == 0)
             rc = save(run, trainer);
         const bool due = k == s->steps || (s->validate_every && k % s->validate_every == 0);
-        if (rc == DIFFULM_OK && due && run->validation.count && !interrupted)
+        progress.unvalidated = due && interrupted;
+        if (rc == DIFFULM_OK && due && run->validation.count && !progress.unvalidated)
             rc = report_validation(run, s, trainer, k);
         if (rc == DIFFULM_OK && checkpoint_due(run, s, k))
             rc = checkpoint(run, stage, k, &progress, &what);

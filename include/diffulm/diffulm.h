@@ -4,6 +4,7 @@
 
 #include <diffulm/adapter.h>
 #include <diffulm/common.h>
+#include <diffulm/dataset.h>
 #include <diffulm/error.h>
 #include <diffulm/length.h>
 #include <diffulm/likelihood.h>

@@ -17,7 +17,8 @@ enum dulm_stream {
     DULM_STREAM_SHUFFLE = 8,
     DULM_STREAM_MIXTURE = 9,
     DULM_STREAM_INIT = 10,
-    DULM_STREAM_LIKELIHOOD = 11
+    DULM_STREAM_LIKELIHOOD = 11,
+    DULM_STREAM_FEW_SHOT = 12
 };
 
 /* out = Philox4x32-10(counter, key). */

@@ -8,5 +8,6 @@
 #define DULM_LIMIT_DIMENSION ((int64_t)1 << 24) /* hidden, ffn, positions, vocabulary */
 #define DULM_LIMIT_VOCABULARY ((size_t)1 << 24) /* tokens of a tokenizer */
 #define DULM_LIMIT_SHARDS 4096
+#define DULM_LIMIT_RECORDS ((size_t)1 << 28) /* of a data set */
 
 #endif

@@ -1,4 +1,5 @@
 """The diffulm program as a user meets it: test_cli.py PROGRAM MODEL_FOLDER"""
+import gzip
 import json
 import os
 import subprocess
@@ -222,6 +223,45 @@ class Program(unittest.TestCase):
             done = run("finetune", path)
             self.assertEqual(done.returncode, 1)
             self.assertIn("data.jsonl:3:", done.stderr)
+
+    def forms(self, folder):
+        """The two rows of recipe() in every form, as what `data` is set to."""
+        rows = (("Say yes.", "yes"), ("Say no.", "no"))
+        lines = {"tsv": [f"{s}\t{t}" for s, t in rows],
+                 "instruction.jsonl": [json.dumps({"instruction": s, "input": "", "output": t}) for s, t in rows],
+                 "en": [s for s, _ in rows], "de": [t for _, t in rows]}
+        for name, text in lines.items():
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write("\n".join(text) + "\n")
+        with gzip.open(os.path.join(folder, "packed"), "wt", encoding="utf-8") as file:
+            file.write("\n".join(lines["tsv"]))
+        return "tsv", "instruction.jsonl", "en,de", "packed"
+
+    def test_every_form_of_data_trains_the_same_model(self):
+        with tempfile.TemporaryDirectory() as folder:
+            models = []
+            for data in ("data.jsonl", *self.forms(folder)):
+                self.ok("finetune", self.recipe(folder, data=data, stages="[{objective: diffusion, steps: 2, tokens: 16}]"))
+                with open(os.path.join(folder, "out", "model.safetensors"), "rb") as file:
+                    models.append(file.read())
+            self.assertEqual([model == models[0] for model in models], [True] * 5)
+
+    def test_evaluate_reads_every_form_and_keeps_tasks_of_jsonl(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.recipe(folder)
+            for data in ("data.jsonl", *self.forms(folder)):
+                scores = json.loads(self.ok("evaluate", MODEL, os.path.join(folder, data), "--steps", "1", "--json"))
+                self.assertEqual([(s["task"], s["rows"]) for s in scores], [("say" if data == "data.jsonl" else "", 2)])
+
+    def test_parallel_files_of_different_lengths_are_refused_with_both_counts(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.forms(folder)
+            with open(os.path.join(folder, "de"), "a", encoding="utf-8") as file:
+                file.write("vielleicht\n")
+            done = run("evaluate", MODEL, os.path.join(folder, "en,de"))
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("en has 2 lines", done.stderr)
+            self.assertIn("de has 3", done.stderr)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ def digest(folder):
 
 
 class Kill(unittest.TestCase):
+    maxDiff = 3000
     def test_killed_and_resumed_run_equals_the_uninterrupted_one(self):
         steps = 100 * KILLS
         draw = random.Random(1)
@@ -89,8 +90,8 @@ class Kill(unittest.TestCase):
 
     def test_run_stopped_by_a_signal_says_how_to_go_on_and_does(self):
         with tempfile.TemporaryDirectory() as straight, tempfile.TemporaryDirectory() as folder:
-            self.assertEqual(finetune(prepare(straight, 200)).returncode, 0)
-            recipe = prepare(folder, 200)
+            self.assertEqual(finetune(prepare(straight, 600)).returncode, 0)
+            recipe = prepare(folder, 600)
             process = subprocess.Popen([PROGRAM, "finetune", recipe], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             while not os.path.isdir(os.path.join(folder, "out", "checkpoints")) and process.poll() is None:
                 time.sleep(0.01)

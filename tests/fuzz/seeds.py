@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Writes the seeds of the fuzz targets into corpus/: one folder for each target, a few tiny files each."""
+import gzip
 import json
 import pathlib
 import struct
@@ -124,5 +125,24 @@ def sampler():
     write("sampler", "infinite", of(3, 0, 0, 1, 4, 5))
 
 
-for make in (safetensors, config, tokenizer, sentencepiece, encode, snapshot, sampler):
+def dataset():
+    def lines(*records):
+        return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+    # The first byte: 1 skips damaged records, 2 gives few-shot examples, 4 a tiny gzip buffer, 8 named columns.
+    chat = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    write("dataset", "pair", b"\0" + lines({"source": "a", "target": "b", "task": "t"}, {"source": "", "target": "\u00e9"}))
+    write("dataset", "instruction", b"\2" + lines({"instruction": "a", "input": "b", "output": "c"},
+                                                  {"instruction": "a", "output": "c"}))
+    write("dataset", "chat", b"\1" + lines(chat, {"text": "other"}, chat))
+    write("dataset", "text", b"\0" + lines({"text": "a"}, {"text": "b"}))
+    write("dataset", "tsv", b"\1one\t1\r\n\ntwo\t2\nthree\n\xff\tx\nfour\t4")
+    write("dataset", "columns", b"\x08id\tt\ts\n1\tb\ta\n")
+    write("dataset", "parallel", b"\0a\nb\n\x1ec\nd\n")
+    packed = gzip.compress(b"a\tb\nc\td\n", mtime=0)
+    write("dataset", "gzip", b"\0" + packed + packed)
+    write("dataset", "gzip-stream", b"\4" + packed)
+
+
+for make in (safetensors, config, tokenizer, sentencepiece, encode, snapshot, sampler, dataset):
     make()

@@ -18,6 +18,8 @@ static const struct diffulm_likelihood_options likelihood_options = DIFFULM_LIKE
 static const struct diffulm_tokenizer_options tokenizer_options = DIFFULM_TOKENIZER_OPTIONS_INIT;
 static const struct diffulm_schedule_options schedule_options = DIFFULM_SCHEDULE_OPTIONS_INIT;
 static const struct diffulm_training_row_options line_options = DIFFULM_TRAINING_ROW_OPTIONS_INIT;
+static const struct diffulm_dataset_options dataset_options = DIFFULM_DATASET_OPTIONS_INIT;
+static const struct diffulm_reader_options reader_options = DIFFULM_READER_OPTIONS_INIT;
 static const struct diffulm_trainer_options trainer_options = DIFFULM_TRAINER_OPTIONS_INIT;
 
 /* Fields that `size` bytes of a struct hold before an 8-byte border: the rest is padding. */
@@ -69,6 +71,8 @@ static void initialisers_equal_functions_byte_for_byte(void **state)
           AFTER(diffulm_tokenizer_options, mask_lstrip));
     CHECK(diffulm_schedule_options, schedule_options, AFTER(diffulm_schedule_options, corruption));
     CHECK(diffulm_training_row_options, line_options, 0);
+    CHECK(diffulm_dataset_options, dataset_options, 0);
+    CHECK(diffulm_reader_options, reader_options, AFTER(diffulm_reader_options, order));
     CHECK(diffulm_trainer_options, trainer_options, AFTER(diffulm_trainer_options, lr_schedule),
           AFTER(diffulm_trainer_options, corruption), AFTER(diffulm_trainer_options, dropout),
           AFTER(diffulm_trainer_options, lora_rank),

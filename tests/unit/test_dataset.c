@@ -1,0 +1,702 @@
+/* Data sets on disk: every form, every refusal with its line, orders, mixtures, positions, memory held. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "tiny.h"
+
+#define PAIR "{\"source\": \"a\", \"target\": \"b\"}\n"
+
+static char folder[] = "/tmp/dulm-dataset-XXXXXX";
+
+/* "folder/name"; one of a few buffers, so that two paths can be named at once. */
+static const char *path_of(const char *name)
+{
+    static char paths[4][256];
+    static int turn;
+    char *path = paths[turn++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static const char *write_bytes(const char *name, const char *bytes, size_t length)
+{
+    const char *path = path_of(name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    fclose(file);
+    return path;
+}
+
+static const char *write_text(const char *name, const char *text)
+{
+    return write_bytes(name, text, strlen(text));
+}
+
+static const char *write_gzip(const char *name, const char *mode, const char *text)
+{
+    const char *path = path_of(name);
+    gzFile file = gzopen(path, mode);
+    assert_non_null(file);
+    assert_int_equal(gzwrite(file, text, (unsigned)strlen(text)), strlen(text));
+    gzclose(file);
+    return path;
+}
+
+static diffulm_dataset *open_with(const char *path, const struct diffulm_dataset_options *options)
+{
+    diffulm_dataset *d = NULL;
+    if (diffulm_dataset_open(&path, 1, options, &d) < 0)
+        fail_msg("%s", diffulm_error_message());
+    return d;
+}
+
+static void refuses(const char *path, const struct diffulm_dataset_options *options,
+                    diffulm_status status, const char *why)
+{
+    diffulm_dataset *d = NULL;
+    assert_int_equal(diffulm_dataset_open(&path, 1, options, &d), status);
+    assert_message_names(why);
+    assert_null(d);
+}
+
+static void refuses_text(const char *text, diffulm_status status, const char *why)
+{
+    refuses(write_text("bad", text), NULL, status, why);
+}
+
+static diffulm_reader *read_one(diffulm_dataset *d, int32_t order)
+{
+    struct diffulm_reader_options o = DIFFULM_READER_OPTIONS_INIT;
+    diffulm_reader *reader = NULL;
+    o.order = order;
+    o.seed = 5;
+    assert_int_equal(diffulm_reader_create(&d, NULL, 1, &o, &reader), DIFFULM_OK);
+    return reader;
+}
+
+static struct diffulm_record next(diffulm_reader *reader)
+{
+    struct diffulm_record record = {.struct_size = sizeof record};
+    if (diffulm_reader_next(reader, &record) < 0)
+        fail_msg("%s", diffulm_error_message());
+    assert_int_equal(strlen(record.source), record.source_length);
+    assert_int_equal(strlen(record.target), record.target_length);
+    return record;
+}
+
+/* The data set has this form, and its records are these, "source|target" each. The data set is given up. */
+static void holds(diffulm_dataset *d, int32_t form, const char *const *want, size_t count)
+{
+    struct diffulm_dataset_info info = {.struct_size = sizeof info};
+    diffulm_reader *reader = read_one(d, DIFFULM_ORDER_FILE);
+    assert_int_equal(diffulm_dataset_get_info(d, &info), DIFFULM_OK);
+    assert_int_equal(info.form, form);
+    assert_int_equal(info.count, count);
+    for (size_t i = 0; i < count; i++) {
+        char have[512];
+        const struct diffulm_record r = next(reader);
+        snprintf(have, sizeof have, "%s|%s", r.source, r.target);
+        assert_string_equal(have, want[i]);
+        assert_int_equal(r.index, i);
+    }
+    diffulm_reader_destroy(reader);
+    diffulm_dataset_unref(d);
+}
+
+#define HOLDS(dataset, form, ...)                                                                  \
+    do {                                                                                           \
+        const char *const want[] = {__VA_ARGS__};                                                  \
+        holds(dataset, form, want, sizeof want / sizeof *want);                                    \
+    } while (0)
+
+static void each_form_is_told_by_its_first_record(void **state)
+{
+    (void)state;
+    HOLDS(open_with(write_text("a", PAIR "\n{\"target\": \"\\u00e9\", \"source\": \"\"}"), NULL),
+          DIFFULM_FORM_PAIR, "a|b", "|\xc3\xa9");
+    HOLDS(
+        open_with(
+            write_text(
+                "a",
+                "{\"instruction\": \"do\", \"input\": \"x\", \"output\": \"y\"}\n"
+                "{\"instruction\": \"do\", \"input\": \"\", \"output\": \"y\", \"text\": \"z\"}\r\n"
+                "{\"instruction\": \"go\", \"output\": \"z\"}\n"),
+            NULL),
+        DIFFULM_FORM_INSTRUCTION, "do\nx|y", "do|y", "go|z");
+    HOLDS(open_with(write_text("a", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n"), NULL),
+          DIFFULM_FORM_TEXT, "|one", "|two");
+    HOLDS(open_with(write_text("a", "one\t1\r\n\ntwo\t\n"), NULL), DIFFULM_FORM_TSV, "one|1",
+          "two|");
+    HOLDS(open_with(write_text("a", "{\"messages\": [{\"role\": \"system\", \"content\": \"s\"},"
+                                    "{\"role\": \"user\", \"content\": \"u\"},"
+                                    "{\"role\": \"assistant\", \"content\": \"a\"},"
+                                    "{\"role\": \"user\", \"content\": \"v\"},"
+                                    "{\"role\": \"assistant\", \"content\": \"b\"},"
+                                    "{\"role\": \"user\", \"content\": \"w\"}]}\n"),
+                    NULL),
+          DIFFULM_FORM_CHAT, "System: s\nUser: u\nAssistant: a\nUser: v\nAssistant: |b");
+}
+
+static void parallel_files_pair_line_by_line(void **state)
+{
+    (void)state;
+    const char *paths[2] = {write_text("a.en", "one\n\nthree"),
+                            write_gzip("a.de", "wb", "eins\nzwei\ndrei\n")};
+    diffulm_dataset *d = NULL;
+    assert_int_equal(diffulm_dataset_open(paths, 2, NULL, &d), DIFFULM_OK);
+    HOLDS(d, DIFFULM_FORM_PARALLEL, "one|eins", "|zwei", "three|drei");
+    d = NULL;
+    paths[1] = write_text("a.de", "1\n2\n3\n4\n5\n");
+    assert_int_equal(diffulm_dataset_open(paths, 2, NULL, &d), DIFFULM_E_FORMAT);
+    assert_message_names("a.en has 3 lines");
+    assert_message_names("a.de has 5");
+    paths[1] = write_text("a.de", "1\n2\n");
+    assert_int_equal(diffulm_dataset_open(paths, 2, NULL, &d), DIFFULM_E_FORMAT);
+    assert_message_names("a.de has 2");
+    paths[1] = write_text("a.de", "1\n\xff\n3\n");
+    assert_int_equal(diffulm_dataset_open(paths, 2, NULL, &d), DIFFULM_E_UTF8);
+    assert_message_names("a.de:2: not valid UTF-8 at byte 0");
+    assert_null(d);
+}
+
+static void columns_are_found_by_the_header(void **state)
+{
+    (void)state;
+    struct diffulm_dataset_options o = DIFFULM_DATASET_OPTIONS_INIT;
+    o.source_column = "en";
+    o.target_column = "de";
+    HOLDS(open_with(write_text("a", "id\tde\ten\n1\tja\tyes\n2\tnein\tno\n"), &o), DIFFULM_FORM_TSV,
+          "yes|ja", "no|nein");
+    refuses(write_text("a", "id\tde\tfr\n1\tja\toui\n"), &o, DIFFULM_E_FORMAT,
+            ":1: no column is named \"en\"");
+    refuses(write_text("a", "en\tde\ten\n1\tja\toui\n"), &o, DIFFULM_E_FORMAT,
+            "more than one column is named \"en\"");
+    refuses(write_text("a", "en\tde\n1\tja\toui\n"), &o, DIFFULM_E_FORMAT,
+            ":2: 3 columns, expected 2");
+    refuses(write_text("a", ""), &o, DIFFULM_E_FORMAT, "names of the columns");
+}
+
+static void damage_is_told_with_file_and_line(void **state)
+{
+    (void)state;
+    refuses_text(PAIR "\n{\"source\": \"a\"", DIFFULM_E_FORMAT, "bad:3: column ");
+    refuses_text(PAIR "{\"source\": 3, \"target\": \"b\"}\n", DIFFULM_E_FORMAT,
+                 "bad:2: expected the strings source and target");
+    refuses_text(PAIR "{\"text\": \"a\"}\n", DIFFULM_E_FORMAT,
+                 "bad:2: expected the strings source and target as in the first record, found the "
+                 "string text");
+    refuses_text(PAIR "a\tb\n", DIFFULM_E_FORMAT, "bad:2:");
+    refuses_text(PAIR "[1]\n", DIFFULM_E_FORMAT, "bad:2: expected a JSON object");
+    refuses_text(PAIR "{\"source\": \"\\u0000\", \"target\": \"b\"}\n", DIFFULM_E_FORMAT, "bad:2:");
+    refuses_text(PAIR "{\"source\": \"\xff\", \"target\": \"b\"}\n", DIFFULM_E_UTF8, "bad:2:");
+    refuses_text(PAIR "{\"source\": \"a\", \"source\": \"c\", \"target\": \"b\"}\n",
+                 DIFFULM_E_FORMAT, "bad:2:");
+    refuses_text("a\tb\n{\"text\": \"a\"}\n", DIFFULM_E_FORMAT, "bad:2: 1 columns, expected 2");
+    refuses_text("a\tb\na\t\xc3\n", DIFFULM_E_UTF8, "bad:2: not valid UTF-8 at byte 2");
+    refuses(write_bytes("bad", "a\tb\nc\0\td\n", 9), NULL, DIFFULM_E_FORMAT,
+            "bad:2: byte 1 is NUL");
+    refuses_text("no form\n", DIFFULM_E_FORMAT, "bad:1: expected a JSON object, or two columns");
+    refuses_text("{\"question\": \"a\"}\n", DIFFULM_E_FORMAT, "bad:1: expected source and target");
+    refuses_text("\n\n", DIFFULM_E_FORMAT, "no records");
+    refuses_text("{\"instruction\": \"a\", \"output\": \"b\", \"input\": 3}\n", DIFFULM_E_FORMAT,
+                 "bad:1: input: expected a string");
+    refuses(path_of("absent"), NULL, DIFFULM_E_IO, "absent");
+    refuses(folder, NULL, DIFFULM_E_IO, "not a regular file");
+}
+
+static void damaged_chats_name_the_message(void **state)
+{
+    (void)state;
+    refuses_text("{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"robot\", "
+                 "\"content\": \"b\"}]}\n",
+                 DIFFULM_E_FORMAT, "bad:1: message 2: role");
+    refuses_text("{\"messages\": [{\"role\": \"user\", \"content\": null}]}\n", DIFFULM_E_FORMAT,
+                 "bad:1: message 1: content");
+    refuses_text("{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n", DIFFULM_E_FORMAT,
+                 "bad:1: messages: expected one of the assistant");
+}
+
+static void damaged_records_are_skipped_counted_and_told(void **state)
+{
+    (void)state;
+    struct diffulm_dataset_options o = DIFFULM_DATASET_OPTIONS_INIT;
+    struct diffulm_dataset_info info = {.struct_size = sizeof info};
+    o.on_damage = DIFFULM_DAMAGE_SKIP;
+    o.messages = 2;
+    o.max_line = 40;
+    const char *path =
+        write_text("bad", "nothing\n" PAIR "{\"source\": 3}\n"
+                          "{\"source\": \"a line of more than forty bytes\", \"target\": \"b\"}\n"
+                          "{\"source\": \"c\", \"target\": \"d\"}\n{");
+    diffulm_dataset *d = open_with(path, &o);
+    assert_int_equal(diffulm_dataset_get_info(d, &info), DIFFULM_OK);
+    assert_int_equal(info.skipped, 4);
+    assert_non_null(strstr(diffulm_dataset_message(d, 0), "bad:1: "));
+    assert_non_null(strstr(diffulm_dataset_message(d, 1), "bad:3: "));
+    assert_null(diffulm_dataset_message(d, 2));
+    HOLDS(d, DIFFULM_FORM_PAIR, "a|b", "c|d");
+    o.on_damage = DIFFULM_DAMAGE_FATAL;
+    o.form = DIFFULM_FORM_PAIR;
+    refuses(write_text("bad", PAIR
+                       "{\"source\": \"a line of more than forty bytes\", \"target\": \"b\"}\n"),
+            &o, DIFFULM_E_LIMIT, "bad:2: the line has more than 40 bytes");
+    o.on_damage = DIFFULM_DAMAGE_SKIP;
+    refuses(write_text("bad", "{\n{\n"), &o, DIFFULM_E_FORMAT, "no records, and 2 skipped");
+}
+
+static void lines_up_to_the_limit_are_read_whole(void **state)
+{
+    (void)state;
+    enum { LONG = 300000 };
+    char *text = test_malloc(2 * LONG + 8);
+    struct diffulm_dataset_options o = DIFFULM_DATASET_OPTIONS_INIT;
+    memset(text, 'x', 2 * LONG);
+    text[LONG - 2] = '\t';
+    memcpy(text + LONG, "\r\na\tb\n", 7);
+    o.max_line = LONG;
+    diffulm_dataset *d = open_with(write_text("long", text), &o);
+    diffulm_reader *reader = read_one(d, DIFFULM_ORDER_FILE);
+    assert_int_equal(next(reader).source_length, LONG - 2);
+    assert_string_equal(next(reader).target, "b");
+    diffulm_reader_destroy(reader);
+    diffulm_dataset_unref(d);
+    o.max_line = LONG - 1;
+    refuses(path_of("long"), &o, DIFFULM_E_LIMIT, "long:1:");
+    test_free(text);
+}
+
+static void gzip_is_told_by_its_bytes_and_may_have_members(void **state)
+{
+    (void)state;
+    struct diffulm_dataset_options o = DIFFULM_DATASET_OPTIONS_INIT;
+    struct diffulm_dataset_info info = {.struct_size = sizeof info};
+    write_gzip("plain-name", "wb", "a\tb\n");
+    const char *path = write_gzip("plain-name", "ab", "c\td\ne\tf\n");
+    diffulm_dataset *d = open_with(path, NULL);
+    assert_int_equal(diffulm_dataset_get_info(d, &info), DIFFULM_OK);
+    assert_int_equal(info.in_order, 0);
+    HOLDS(d, DIFFULM_FORM_TSV, "a|b", "c|d", "e|f");
+    o.gzip_buffer = 5;
+    d = open_with(path, &o);
+    assert_int_equal(diffulm_dataset_get_info(d, &info), DIFFULM_OK);
+    assert_int_equal(info.in_order, 1);
+    diffulm_reader *reader = NULL;
+    assert_int_equal(diffulm_reader_create(&d, NULL, 1, NULL, &reader), DIFFULM_E_UNSUPPORTED);
+    assert_message_names("cannot be shuffled");
+    assert_null(reader);
+    reader = read_one(d, DIFFULM_ORDER_FILE);
+    for (int i = 0; i < 7; i++) /* back to the start, twice */
+        assert_int_equal(next(reader).source[0], "ace"[i % 3]);
+    diffulm_reader_destroy(reader);
+    HOLDS(d, DIFFULM_FORM_TSV, "a|b", "c|d", "e|f");
+    o.few_shot = 1;
+    refuses(path, &o, DIFFULM_E_UNSUPPORTED, "few-shot");
+}
+
+static void damaged_gzip_is_refused_even_where_records_are_skipped(void **state)
+{
+    (void)state;
+    struct diffulm_dataset_options o = DIFFULM_DATASET_OPTIONS_INIT;
+    char bytes[256];
+    o.on_damage = DIFFULM_DAMAGE_SKIP;
+    write_gzip("g", "wb", "a\tb\nsome more text\tand its target\n");
+    FILE *file = fopen(path_of("g"), "rb");
+    const size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    refuses(write_bytes("short", bytes, size - 5), &o, DIFFULM_E_FORMAT, "ends early");
+    bytes[size - 6] ^= 1;
+    refuses(write_bytes("wrong", bytes, size), &o, DIFFULM_E_FORMAT, "damaged gzip data");
+    bytes[size - 6] ^= 1;
+    bytes[size] = 'x';
+    refuses(write_bytes("more", bytes, size + 1), &o, DIFFULM_E_FORMAT, "more: byte");
+}
+
+static void templates_make_the_source(void **state)
+{
+    (void)state;
+    struct diffulm_dataset_options o = DIFFULM_DATASET_OPTIONS_INIT;
+    o.instruction_template = "{{{instruction}}}";
+    o.input_template = "I: {input} Q: {instruction}.";
+    HOLDS(open_with(write_text("a",
+                               "{\"instruction\": \"do\", \"input\": \"x\", \"output\": \"y\"}\n"
+                               "{\"instruction\": \"do\", \"input\": null, \"output\": \"y\"}\n"),
+                    &o),
+          DIFFULM_FORM_INSTRUCTION, "I: x Q: do.|y", "{do}|y");
+    o.user_prefix = "<u>";
+    o.user_suffix = "</u>";
+    o.assistant_prefix = "<a>";
+    HOLDS(
+        open_with(write_text("a", "{\"messages\": [{\"role\": \"user\", \"content\": \"{input}\"},"
+                                  "{\"role\": \"assistant\", \"content\": \"b\"}]}\n"),
+                  &o),
+        DIFFULM_FORM_CHAT, "<u>{input}</u><a>|b");
+}
+
+static void wrong_templates_and_options_are_refused_by_name(void **state)
+{
+    (void)state;
+    const char *path = write_text("a", PAIR PAIR);
+    struct diffulm_dataset_options o = DIFFULM_DATASET_OPTIONS_INIT;
+    o.instruction_template = "say {input}";
+    refuses(path, &o, DIFFULM_E_ARGUMENT,
+            "instruction_template: byte 4: unknown placeholder {input}; expected {instruction}");
+    o.instruction_template = NULL;
+    o.input_template = "{{}} {input";
+    refuses(path, &o, DIFFULM_E_ARGUMENT, "input_template: byte 5: a brace that does not close");
+    o.input_template = "a}";
+    refuses(path, &o, DIFFULM_E_ARGUMENT, "input_template: byte 1: a brace that was not opened");
+    o.input_template = NULL;
+    o.few_shot_template = "{sauce}";
+    refuses(path, &o, DIFFULM_E_ARGUMENT, "{source} or {target}");
+    o.few_shot_template = NULL;
+    o.few_shot = 2;
+    refuses(path, &o, DIFFULM_E_ARGUMENT, "few_shot is 2, expected less than 2 records");
+    o.few_shot = 65;
+    refuses(path, &o, DIFFULM_E_ARGUMENT, "few_shot is 65");
+    o.few_shot = 0;
+    o.form = DIFFULM_FORM_PARALLEL;
+    refuses(path, &o, DIFFULM_E_ARGUMENT, "expected two files");
+    o.form = -1;
+    refuses(path, &o, DIFFULM_E_ARGUMENT, "form is -1");
+    o.form = DIFFULM_FORM_TEXT;
+    refuses(path, &o, DIFFULM_E_FORMAT, "a:1: expected the string text, found");
+    o.form = 0;
+    o.source_column = "en";
+    refuses(path, &o, DIFFULM_E_ARGUMENT, "target_column");
+    o.source_column = NULL;
+    o.struct_size = 8;
+    refuses(path, &o, DIFFULM_E_ARGUMENT, "struct_size");
+}
+
+/* A file of `count` records, whose sources are their numbers. */
+static diffulm_dataset *numbered(const char *name, size_t count, size_t filler,
+                                 const struct diffulm_dataset_options *options)
+{
+    FILE *file = fopen(path_of(name), "wb");
+    assert_non_null(file);
+    for (size_t i = 0; i < count; i++)
+        fprintf(file, "%zu\t%s%0*d\n", i, name, (int)filler, 0);
+    fclose(file);
+    return open_with(path_of(name), options);
+}
+
+static void each_epoch_has_the_order_of_the_shuffle(void **state)
+{
+    (void)state;
+    enum { N = 70000 }; /* three stretches */
+    size_t *order = test_malloc(N * sizeof *order);
+    diffulm_dataset *d = numbered("n", N, 1, NULL);
+    diffulm_reader *reader = read_one(d, DIFFULM_ORDER_SHUFFLED);
+    for (uint32_t epoch = 0; epoch < 2; epoch++) {
+        assert_int_equal(diffulm_shuffle(5, epoch, N, order), DIFFULM_OK);
+        for (size_t i = 0; i < N; i++) {
+            const struct diffulm_record r = next(reader);
+            if (r.index != order[i] || strtoull(r.source, NULL, 10) != order[i] || r.epoch != epoch)
+                fail_msg("place %zu of epoch %u holds record %zu", i, epoch, r.index);
+        }
+    }
+    diffulm_reader_destroy(reader);
+    diffulm_dataset_unref(d);
+    test_free(order);
+}
+
+static void memory_is_eight_bytes_a_record_and_small_buffers(void **state)
+{
+    (void)state;
+    enum { N = 20000, FILLER = 400 }; /* 8 MB */
+    diffulm_dataset *d = numbered("big", N, FILLER, NULL);
+    struct diffulm_dataset_info info = {.struct_size = sizeof info};
+    assert_int_equal(diffulm_dataset_get_info(d, &info), DIFFULM_OK);
+    assert_in_range(info.memory, 8 * N, 8 * N + 2048);
+    diffulm_reader *reader = read_one(d, DIFFULM_ORDER_SHUFFLED);
+    for (int i = 0; i < N; i++) {
+        next(reader);
+        assert_true(diffulm_reader_memory(reader) < ((size_t)1 << 20));
+    }
+    diffulm_reader_destroy(reader);
+    reader = read_one(d, DIFFULM_ORDER_FILE);
+    for (int i = 0; i < N; i++)
+        next(reader);
+    assert_true(diffulm_reader_memory(reader) < ((size_t)1 << 18));
+    diffulm_reader_destroy(reader);
+    diffulm_dataset_unref(d);
+}
+
+static void few_shot_examples_are_other_records_drawn_anew_each_epoch(void **state)
+{
+    (void)state;
+    enum { N = 6, SHOTS = 5 };
+    struct diffulm_dataset_options o = DIFFULM_DATASET_OPTIONS_INIT;
+    struct diffulm_record record = {.struct_size = sizeof record};
+    o.few_shot = SHOTS;
+    o.few_shot_template = "{source};";
+    diffulm_dataset *d = numbered("s", N, 1, &o);
+    diffulm_reader *reader = read_one(d, DIFFULM_ORDER_SHUFFLED);
+    int differ = 0;
+    for (size_t i = 0; i < N; i++) {
+        char first[64] = "";
+        for (uint32_t epoch = 0; epoch < 20; epoch++) {
+            unsigned seen = 0;
+            assert_int_equal(diffulm_reader_record(reader, 0, epoch, i, &record), DIFFULM_OK);
+            assert_int_equal(record.source_length, 2 * SHOTS + 1);
+            for (size_t k = 0; k <= SHOTS; k++)
+                seen |= 1u << (record.source[2 * k] - '0');
+            assert_int_equal(seen,
+                             (1 << N) - 1); /* each once, so the record itself is no example */
+            assert_int_equal(record.source[2 * SHOTS] - '0', i);
+            if (epoch == 0)
+                strcpy(first, record.source);
+            differ += strcmp(first, record.source) != 0;
+        }
+        assert_int_equal(diffulm_reader_record(reader, 0, 0, i, &record), DIFFULM_OK);
+        assert_string_equal(record.source, first);
+    }
+    assert_true(differ > 50);
+    assert_int_equal(diffulm_reader_record(reader, 0, 0, N, &record), DIFFULM_E_ARGUMENT);
+    assert_int_equal(diffulm_reader_record(reader, 1, 0, 0, &record), DIFFULM_E_ARGUMENT);
+    diffulm_reader_destroy(reader);
+    diffulm_dataset_unref(d);
+}
+
+static diffulm_reader *mixture(diffulm_dataset *const *sets, uint64_t seed)
+{
+    static const double weights[3] = {1, 0, 3};
+    struct diffulm_reader_options o = DIFFULM_READER_OPTIONS_INIT;
+    diffulm_reader *reader = NULL;
+    o.seed = seed;
+    assert_int_equal(diffulm_reader_create(sets, weights, 3, &o, &reader), DIFFULM_OK);
+    return reader;
+}
+
+static void mixture_keeps_its_proportions_and_every_epoch_whole(void **state)
+{
+    (void)state;
+    enum { ROWS = 4000, N = 37 };
+    static const double weights[3] = {1, 0, 3};
+    diffulm_dataset *sets[3] = {numbered("x", N, 1, NULL), numbered("y", 5, 1, NULL),
+                                numbered("z", 11, 1, NULL)};
+    diffulm_reader *reader = mixture(sets, 7);
+    size_t drawn[3] = {0}, times[N] = {0};
+    for (uint32_t i = 0; i < ROWS; i++) {
+        size_t want;
+        const struct diffulm_record r = next(reader);
+        assert_int_equal(diffulm_mixture_pick(7, i, 3, weights, &want), DIFFULM_OK);
+        assert_int_equal(r.dataset, want);
+        assert_int_equal(r.row, i);
+        drawn[r.dataset]++;
+        times[r.index] += r.dataset == 0;
+        assert_int_equal(r.target[0], "xyz"[r.dataset]);
+    }
+    assert_int_equal(drawn[1], 0);
+    assert_in_range(drawn[0], ROWS / 4 - 120, ROWS / 4 + 120); /* over four standard deviations */
+    for (size_t i = 0; i < N; i++)
+        assert_in_range(times[i], drawn[0] / N, drawn[0] / N + 1);
+    diffulm_reader_destroy(reader);
+    for (int i = 0; i < 3; i++)
+        diffulm_dataset_unref(sets[i]);
+}
+
+enum { ALL = 1000, BEFORE = 400, ROW_TEXT = 64 };
+
+static void read_rows(diffulm_reader *reader, size_t count, char (*out)[ROW_TEXT])
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct diffulm_record r = next(reader);
+        snprintf(out[i], ROW_TEXT, "%llu %zu %u %s|%s", (unsigned long long)r.row, r.dataset,
+                 r.epoch, r.source, r.target);
+    }
+}
+
+static void a_position_goes_on_with_the_row_that_would_have_come(void **state)
+{
+    (void)state;
+    static char whole[ALL][ROW_TEXT], halves[ALL][ROW_TEXT];
+    struct diffulm_dataset_options o = DIFFULM_DATASET_OPTIONS_INIT;
+    unsigned char position[128];
+    size_t length = 0;
+    o.few_shot = 2;
+    o.few_shot_template = "{source} ";
+    for (int run = 0; run < 3; run++) {
+        diffulm_dataset *sets[3] = {numbered("x", 37, 1, &o), numbered("y", 5, 1, NULL),
+                                    numbered("z", 150, 1, NULL)};
+        diffulm_reader *reader = mixture(sets, 9);
+        for (int i = 0; i < 3; i++)
+            diffulm_dataset_unref(sets[i]); /* the reader keeps them */
+        if (run == 0)
+            read_rows(reader, ALL, whole);
+        if (run == 1) {
+            read_rows(reader, BEFORE, halves);
+            assert_int_equal(diffulm_reader_position(reader, position, 10, &length),
+                             DIFFULM_BUFFER_TOO_SMALL);
+            assert_int_equal(length, 40 + 3 * 24);
+            assert_int_equal(diffulm_reader_position(reader, position, sizeof position, &length),
+                             DIFFULM_OK);
+        }
+        if (run == 2) {
+            assert_int_equal(diffulm_reader_seek(reader, position, length), DIFFULM_OK);
+            read_rows(reader, ALL - BEFORE, halves + BEFORE);
+        }
+        diffulm_reader_destroy(reader);
+    }
+    for (size_t i = 0; i < ALL; i++)
+        assert_string_equal(whole[i], halves[i]);
+}
+
+static void positions_of_other_readers_are_refused(void **state)
+{
+    (void)state;
+    unsigned char position[128];
+    size_t length = 0;
+    diffulm_dataset *d = numbered("n", 10, 1, NULL), *other = numbered("m", 11, 1, NULL);
+    diffulm_reader *reader = read_one(d, DIFFULM_ORDER_SHUFFLED);
+    next(reader);
+    assert_int_equal(diffulm_reader_position(reader, position, sizeof position, &length),
+                     DIFFULM_OK);
+    const size_t second = next(reader).index;
+    diffulm_reader *file_order = read_one(d, DIFFULM_ORDER_FILE), *larger = read_one(other, 0);
+    assert_int_equal(diffulm_reader_seek(file_order, position, length), DIFFULM_E_ARGUMENT);
+    assert_message_names("order");
+    assert_int_equal(diffulm_reader_seek(larger, position, length), DIFFULM_E_ARGUMENT);
+    assert_message_names("records: 10, this one has 11");
+    assert_int_equal(diffulm_reader_seek(reader, position, length - 1), DIFFULM_E_FORMAT);
+    position[56] = 11; /* the index */
+    assert_int_equal(diffulm_reader_seek(reader, position, length), DIFFULM_E_FORMAT);
+    assert_message_names("index 11");
+    position[56] = 1;
+    position[8] ^= 1;
+    assert_int_equal(diffulm_reader_seek(reader, position, length), DIFFULM_E_ARGUMENT);
+    assert_message_names("seed");
+    position[8] ^= 1;
+    position[0] = 'x';
+    assert_int_equal(diffulm_reader_seek(reader, position, length), DIFFULM_E_FORMAT);
+    position[0] = 'd';
+    assert_int_equal(diffulm_reader_seek(reader, position, length), DIFFULM_OK);
+    assert_int_equal(next(reader).index, second);
+    diffulm_reader_destroy(reader);
+    diffulm_reader_destroy(file_order);
+    diffulm_reader_destroy(larger);
+    diffulm_dataset_unref(d);
+    diffulm_dataset_unref(other);
+}
+
+static int32_t stop_after(void *user, uint64_t bytes, uint64_t total)
+{
+    int *left = user;
+    assert_true(bytes <= total);
+    return --*left < 0;
+}
+
+static void opening_tells_progress_and_can_be_stopped(void **state)
+{
+    (void)state;
+    int left = 100;
+    struct diffulm_dataset_options o = DIFFULM_DATASET_OPTIONS_INIT;
+    o.progress = stop_after;
+    o.user = &left;
+    diffulm_dataset_unref(numbered("p", 6000, 400, &o)); /* 2.4 MB: twice, and at the end */
+    assert_int_equal(left, 97);
+    left = 1;
+    refuses(path_of("p"), &o, DIFFULM_E_CANCELLED, "stopped");
+}
+
+static void files_that_changed_fail_the_row_and_not_the_host(void **state)
+{
+    (void)state;
+    struct diffulm_record record = {.struct_size = sizeof record, .index = 77};
+    diffulm_dataset *d = open_with(write_text("c", PAIR PAIR), NULL);
+    diffulm_reader *reader = read_one(d, DIFFULM_ORDER_FILE);
+    write_text("c", "");
+    assert_int_equal(diffulm_reader_next(reader, &record), DIFFULM_E_FORMAT);
+    assert_message_names("changed since it was opened");
+    write_text("c", "{\"text\": 1}\n");
+    assert_int_equal(diffulm_reader_next(reader, &record), DIFFULM_E_FORMAT);
+    assert_message_names("c: byte 0 of its text: expected the strings source and target");
+    assert_int_equal(record.index, 77);
+    write_text("c", PAIR PAIR);
+    assert_int_equal(next(reader).row, 0);
+    diffulm_reader_destroy(reader);
+    diffulm_dataset_unref(d);
+}
+
+static void tasks_come_with_their_records(void **state)
+{
+    (void)state;
+    diffulm_dataset *d =
+        open_with(write_text("t", "{\"task\": \"say\", \"source\": \"a\", \"target\": \"b\"}\n"
+                                  "{\"task\": 3, \"source\": \"a\", \"target\": \"b\"}\n"),
+                  NULL);
+    diffulm_reader *reader = read_one(d, DIFFULM_ORDER_FILE);
+    assert_string_equal(next(reader).task, "say");
+    assert_string_equal(next(reader).task, "");
+    diffulm_reader_destroy(reader);
+    diffulm_dataset_unref(d);
+}
+
+static void readers_refuse_wrong_arguments(void **state)
+{
+    (void)state;
+    static const double none[1] = {0};
+    struct diffulm_reader_options o = DIFFULM_READER_OPTIONS_INIT;
+    diffulm_dataset *d = numbered("n", 3, 1, NULL);
+    diffulm_reader *reader = NULL;
+    assert_int_equal(diffulm_reader_create(&d, none, 1, NULL, &reader), DIFFULM_E_ARGUMENT);
+    assert_message_names("all weights are 0");
+    o.order = 2;
+    assert_int_equal(diffulm_reader_create(&d, NULL, 1, &o, &reader), DIFFULM_E_ARGUMENT);
+    assert_message_names("order is 2");
+    o.struct_size = 0;
+    assert_int_equal(diffulm_reader_create(&d, NULL, 1, &o, &reader), DIFFULM_E_ARGUMENT);
+    assert_message_names("struct_size");
+    assert_null(reader);
+    struct diffulm_record record = {.struct_size = 8};
+    reader = read_one(d, DIFFULM_ORDER_FILE);
+    assert_int_equal(diffulm_reader_next(reader, &record), DIFFULM_E_ARGUMENT);
+    assert_message_names("struct_size");
+    diffulm_reader_destroy(reader);
+    diffulm_dataset_unref(d);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_form_is_told_by_its_first_record),
+        cmocka_unit_test(parallel_files_pair_line_by_line),
+        cmocka_unit_test(columns_are_found_by_the_header),
+        cmocka_unit_test(damage_is_told_with_file_and_line),
+        cmocka_unit_test(damaged_chats_name_the_message),
+        cmocka_unit_test(damaged_records_are_skipped_counted_and_told),
+        cmocka_unit_test(lines_up_to_the_limit_are_read_whole),
+        cmocka_unit_test(gzip_is_told_by_its_bytes_and_may_have_members),
+        cmocka_unit_test(damaged_gzip_is_refused_even_where_records_are_skipped),
+        cmocka_unit_test(templates_make_the_source),
+        cmocka_unit_test(wrong_templates_and_options_are_refused_by_name),
+        cmocka_unit_test(each_epoch_has_the_order_of_the_shuffle),
+        cmocka_unit_test(memory_is_eight_bytes_a_record_and_small_buffers),
+        cmocka_unit_test(few_shot_examples_are_other_records_drawn_anew_each_epoch),
+        cmocka_unit_test(mixture_keeps_its_proportions_and_every_epoch_whole),
+        cmocka_unit_test(a_position_goes_on_with_the_row_that_would_have_come),
+        cmocka_unit_test(positions_of_other_readers_are_refused),
+        cmocka_unit_test(opening_tells_progress_and_can_be_stopped),
+        cmocka_unit_test(files_that_changed_fail_the_row_and_not_the_host),
+        cmocka_unit_test(tasks_come_with_their_records),
+        cmocka_unit_test(readers_refuse_wrong_arguments)};
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
