@@ -1,10 +1,12 @@
 /* finetune.c: `diffulm finetune RECIPE.yaml`: stages one after another, each a trainer over the rows. */
 #include <errno.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "checkpoints.h"
 #include "cli.h"
@@ -32,6 +34,7 @@ struct run {
     double started;
     bool sampled; /* samples.jsonl is this run's */
     bool resume;
+    uint32_t data_crc32; /* of the encoded rows */
 };
 
 /* The rows of one update. */
@@ -114,6 +117,7 @@ static diffulm_status checkpoint(struct run *run, size_t stage, int64_t step,
                                     .position = (int64_t)run->position,
                                     .rows = (int64_t)run->rows.count,
                                     .row_tokens = (int64_t)run->rows.tokens.count,
+                                    .data_crc32 = run->data_crc32,
                                     .tokens = run->recipe.stages[stage].tokens,
                                     .metrics_bytes = bytes_of(run, "metrics.jsonl"),
                                     .samples_bytes = bytes_of(run, "samples.jsonl"),
@@ -132,6 +136,7 @@ static int64_t resume(struct run *run, size_t stage, struct progress *p,
     const int64_t step = run->resume ? checkpoints_newest(run->recipe.output, (int)stage) : -1;
     struct run_state state = {.rows = (int64_t)run->rows.count,
                               .row_tokens = (int64_t)run->rows.tokens.count,
+                              .data_crc32 = run->data_crc32,
                               .tokens = run->recipe.stages[stage].tokens};
     if (step < 0)
         return 0;
@@ -268,6 +273,16 @@ static diffulm_status sample(struct run *run, const struct recipe_stage *s,
     return rc;
 }
 
+/* Opens a line of metrics.jsonl. */
+static void begin_metrics(struct run *run, const struct recipe_stage *s, int64_t step)
+{
+    json_t *name = json_string(s->name ? s->name : "");
+    fputs("{\"stage\": ", run->metrics);
+    json_dumpf(name, run->metrics, JSON_ENCODE_ANY);
+    fprintf(run->metrics, ", \"step\": %lld, ", (long long)step);
+    json_decref(name);
+}
+
 static diffulm_status report_validation(struct run *run, const struct recipe_stage *s,
                                         diffulm_trainer *trainer, int64_t step)
 {
@@ -277,10 +292,9 @@ static diffulm_status report_validation(struct run *run, const struct recipe_sta
         return rc;
     printf("%s: validation cross entropy %.4f after %lld updates\n", s->name ? s->name : "stage",
            cross_entropy, (long long)step);
-    fprintf(run->metrics,
-            "{\"stage\": \"%s\", \"step\": %lld, \"validation_cross_entropy\": %.5f, \"seconds\": "
-            "%.1f}\n",
-            s->name ? s->name : "", (long long)step, cross_entropy, cli_seconds() - run->started);
+    begin_metrics(run, s, step);
+    fprintf(run->metrics, "\"validation_cross_entropy\": %.5f, \"seconds\": %.1f}\n", cross_entropy,
+            cli_seconds() - run->started);
     fflush(run->metrics);
     return run->recipe.samples ? sample(run, s, trainer, step) : DIFFULM_OK;
 }
@@ -298,11 +312,11 @@ static void report_progress(struct run *run, const struct recipe_stage *s, struc
     const double rate = p->tokens / (now - p->since);
     const double left =
         (now - p->shown) / (double)(r->step - p->first) * (double)(s->steps - r->step);
+    begin_metrics(run, s, r->step);
     fprintf(run->metrics,
-            "{\"stage\": \"%s\", \"step\": %lld, \"cross_entropy\": %.5f, \"grad_norm\": %.4f, "
+            "\"cross_entropy\": %.5f, \"grad_norm\": %.4f, "
             "\"lr\": %.4g, \"tokens_per_second\": %.0f, \"seconds\": %.1f}\n",
-            s->name ? s->name : "", (long long)r->step, p->ce / (double)p->updates, r->grad_norm,
-            r->lr, rate, now - run->started);
+            p->ce / (double)p->updates, r->grad_norm, r->lr, rate, now - run->started);
     fflush(run->metrics);
     printf("%s%s %lld/%lld  cross entropy %.4f  lr %.2g  %.0f tokens/s  %.0f s left%s",
            isatty(1) ? "\r" : "", s->name ? s->name : "stage", (long long)r->step,
@@ -450,12 +464,21 @@ static diffulm_status open_parts(struct run *run)
     return rc;
 }
 
+static uint32_t checksum(const struct rows *rows)
+{
+    uLong crc = crc32_z(0, (const void *)rows->tokens.ids, rows->tokens.count * sizeof(int32_t));
+    crc = crc32_z(crc, (const void *)rows->offsets, (rows->count + 1) * sizeof(size_t));
+    return (uint32_t)crc32_z(crc, (const void *)rows->source_lengths, rows->count * sizeof(size_t));
+}
+
 static int read_data(struct run *run)
 {
     const size_t longest = (size_t)run->bundle.info.longest_row;
     const size_t asked = (size_t)run->recipe.max_length;
     const size_t most = asked && asked < longest ? asked : longest;
     int code = rows_read(ME, run->recipe.data, &run->bundle, most, &run->rows);
+    if (code == 0)
+        run->data_crc32 = checksum(&run->rows);
     run->validation.keep_texts = true;
     if (code == 0 && run->recipe.validation)
         code = rows_read(ME, run->recipe.validation, &run->bundle, most, &run->validation);

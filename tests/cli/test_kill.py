@@ -14,7 +14,7 @@ import unittest
 
 PROGRAM, MODEL = sys.argv[1], sys.argv[2]
 KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 6
-STAGES = ("[{name: d, objective: diffusion, steps: %d, tokens: 24, lr: 1e-3, dropout: true, validate_every: 7},"
+STAGES = ("[{name: 'd \"1\"', objective: diffusion, steps: %d, tokens: 24, lr: 1e-3, dropout: true, validate_every: 7},"
           " {name: a, objective: diffusion, steps: %d, tokens: 24, lr: 1e-3, lora_rank: 2},"
           " {name: l, objective: length, steps: %d, tokens: 24}]")
 ARCHITECTURE = {"model_type": "xlm-roberta", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
@@ -155,7 +155,15 @@ class Kill(unittest.TestCase):
                 self.assertIn(why, done.stderr)
             with open(recipe, "w", encoding="utf-8") as file:
                 file.write(text)
-            with open(os.path.join(folder, "data.jsonl"), "a", encoding="utf-8") as file:
+            data = os.path.join(folder, "data.jsonl")
+            with open(data, encoding="utf-8") as file:
+                rows = file.read()
+            with open(data, "w", encoding="utf-8") as file:
+                file.write(rows.replace("Spell 1", "Spell 2"))
+            self.assertIn("checksum of data was", finetune(recipe, "--resume").stderr)
+            with open(data, "w", encoding="utf-8") as file:
+                file.write(rows)
+            with open(data, "a", encoding="utf-8") as file:
                 file.write('{"source": "one", "target": "more"}\n')
             self.assertIn("number of rows in data was 7 in this checkpoint, now it is 8", finetune(recipe, "--resume").stderr)
 
