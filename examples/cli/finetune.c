@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "batches.h"
 #include "checkpoints.h"
 #include "cli.h"
 #include "recipe.h"
@@ -28,63 +29,13 @@ struct run {
     struct recipe recipe;
     struct cli_bundle bundle;
     struct rows rows, validation;
-    size_t *order, position;
-    uint32_t epoch;
+    struct walk walk; /* through rows */
     FILE *metrics;
     double started;
     bool sampled; /* samples.jsonl is this run's */
     bool resume;
     uint32_t data_crc32; /* of the encoded rows */
 };
-
-/* The rows of one update. */
-struct update {
-    int32_t *tokens;
-    size_t *offsets, *sources, rows, row_capacity, token_capacity;
-};
-
-static void release_update(struct update *u)
-{
-    free(u->tokens);
-    free(u->offsets);
-    free(u->sources);
-}
-
-static void take_row(struct update *u, const struct rows *rows, size_t row)
-{
-    const size_t begin = rows->offsets[row], length = rows->offsets[row + 1] - begin;
-    const size_t at = u->rows ? u->offsets[u->rows] : 0;
-    if (u->rows + 2 > u->row_capacity) {
-        u->row_capacity = 2 * u->row_capacity + 64;
-        u->offsets = cli_grow(u->offsets, u->row_capacity, sizeof(size_t));
-        u->sources = cli_grow(u->sources, u->row_capacity, sizeof(size_t));
-        u->offsets[0] = 0;
-    }
-    if (at + length > u->token_capacity) {
-        u->token_capacity = 2 * u->token_capacity + length;
-        u->tokens = cli_grow(u->tokens, u->token_capacity, sizeof(int32_t));
-    }
-    memcpy(u->tokens + at, rows->tokens.ids + begin, length * sizeof(int32_t));
-    u->sources[u->rows++] = rows->source_lengths[row];
-    u->offsets[u->rows] = at + length;
-}
-
-static diffulm_status next_update(struct run *run, size_t tokens, struct update *u)
-{
-    u->rows = 0;
-    do {
-        if (run->position == run->rows.count || !run->order) {
-            if (!run->order)
-                run->order = cli_alloc(run->rows.count, sizeof *run->order);
-            run->position = 0;
-            if (diffulm_shuffle((uint64_t)run->recipe.seed, run->epoch++, run->rows.count,
-                                run->order) < 0)
-                return DIFFULM_E_OUT_OF_MEMORY;
-        }
-        take_row(u, &run->rows, run->order[run->position++]);
-    } while (u->offsets[u->rows] < tokens);
-    return DIFFULM_OK;
-}
 
 static int64_t bytes_of(const struct run *run, const char *name)
 {
@@ -113,8 +64,8 @@ struct progress {
 static diffulm_status checkpoint(struct run *run, size_t stage, int64_t step,
                                  const struct progress *p, const struct checkpointed *what)
 {
-    const struct run_state state = {.epoch = run->epoch,
-                                    .position = (int64_t)run->position,
+    const struct run_state state = {.epoch = run->walk.epoch,
+                                    .position = (int64_t)run->walk.position,
                                     .rows = (int64_t)run->rows.count,
                                     .row_tokens = (int64_t)run->rows.tokens.count,
                                     .data_crc32 = run->data_crc32,
@@ -152,13 +103,8 @@ static int64_t resume(struct run *run, size_t stage, struct progress *p,
     if (last && (cut(run, "metrics.jsonl", state.metrics_bytes) != 0 ||
                  cut(run, "samples.jsonl", state.samples_bytes) != 0))
         return -1;
-    run->epoch = (uint32_t)state.epoch;
-    run->position = (size_t)state.position;
     run->sampled = state.samples_bytes > 0;
-    if (!run->order)
-        run->order = cli_alloc(run->rows.count, sizeof *run->order);
-    if (run->epoch > 0 && diffulm_shuffle((uint64_t)run->recipe.seed, run->epoch - 1,
-                                          run->rows.count, run->order) < 0) {
+    if (walk_go_to(&run->walk, (uint32_t)state.epoch, (size_t)state.position) < 0) {
         cli_fail(ME);
         return -1;
     }
@@ -225,7 +171,7 @@ static diffulm_status save(struct run *run, const diffulm_trainer *trainer)
 static diffulm_status validate(struct run *run, diffulm_trainer *trainer,
                                const struct recipe_stage *s, double *cross_entropy)
 {
-    struct update u = {0};
+    struct batch u = {0};
     struct diffulm_trainer_report report = {.struct_size = sizeof report};
     double sum = 0;
     size_t slices = 0;
@@ -233,14 +179,14 @@ static diffulm_status validate(struct run *run, diffulm_trainer *trainer,
     for (size_t r = 0; rc == DIFFULM_OK && r < run->validation.count; slices++) {
         u.rows = 0;
         do {
-            take_row(&u, &run->validation, r++);
+            batch_take(&u, &run->validation, r++);
         } while (r < run->validation.count && u.offsets[u.rows] < (size_t)s->tokens);
         const struct diffulm_rows rows = {sizeof rows, u.rows, u.offsets, u.tokens, u.sources};
         rc = diffulm_trainer_evaluate(trainer, &rows, slices + 1, &report);
         sum += report.cross_entropy;
     }
     *cross_entropy = slices ? sum / (double)slices : 0;
-    release_update(&u);
+    batch_release(&u);
     return rc;
 }
 
@@ -335,7 +281,7 @@ static diffulm_status train(struct run *run, size_t stage, diffulm_trainer *trai
 {
     const struct recipe_stage *s = &run->recipe.stages[stage];
     const struct checkpointed what = checkpointed_trainer(trainer);
-    struct update u = {0};
+    struct batch u = {0};
     struct progress progress = {.shown = cli_seconds(), .since = cli_seconds()};
     const int64_t done = resume(run, stage, &progress, &what);
     diffulm_status rc = done < 0 ? TOLD : DIFFULM_OK;
@@ -344,7 +290,7 @@ static diffulm_status train(struct run *run, size_t stage, diffulm_trainer *trai
     progress.unvalidated = false;
     for (int64_t k = done + 1; rc == DIFFULM_OK && k <= s->steps && !interrupted; k++) {
         struct diffulm_trainer_report report = {.struct_size = sizeof report};
-        rc = next_update(run, (size_t)s->tokens, &u);
+        rc = walk_next(&run->walk, (size_t)s->tokens, &u);
         const struct diffulm_rows rows = {sizeof rows, u.rows, u.offsets, u.tokens, u.sources};
         if (rc == DIFFULM_OK)
             rc = diffulm_trainer_accumulate(trainer, &rows, &report);
@@ -362,7 +308,7 @@ static diffulm_status train(struct run *run, size_t stage, diffulm_trainer *trai
         if (rc == DIFFULM_OK && checkpoint_due(run, s, k))
             rc = checkpoint(run, stage, k, &progress, &what);
     }
-    release_update(&u);
+    batch_release(&u);
     return rc;
 }
 
@@ -372,7 +318,7 @@ static diffulm_status run_length_stage(struct run *run, const struct recipe_stag
     const struct diffulm_trainer_options options = options_of(run, s, index);
     diffulm_length_head *head = NULL, *trained = NULL;
     diffulm_length_trainer *trainer = NULL;
-    struct update u = {0};
+    struct batch u = {0};
     struct progress progress = {.shown = cli_seconds(), .since = cli_seconds()};
     diffulm_status rc = diffulm_length_head_create(run->bundle.model, options.seed, &head);
     if (rc == DIFFULM_OK)
@@ -383,7 +329,7 @@ static diffulm_status run_length_stage(struct run *run, const struct recipe_stag
         rc = TOLD;
     for (int64_t k = done + 1; rc == DIFFULM_OK && k <= s->steps && !interrupted; k++) {
         struct diffulm_trainer_report report = {.struct_size = sizeof report};
-        rc = next_update(run, (size_t)s->tokens, &u);
+        rc = walk_next(&run->walk, (size_t)s->tokens, &u);
         const struct diffulm_rows rows = {sizeof rows, u.rows, u.offsets, u.tokens, u.sources};
         if (rc == DIFFULM_OK)
             rc = diffulm_length_trainer_step(trainer, &rows, &report);
@@ -401,7 +347,7 @@ static diffulm_status run_length_stage(struct run *run, const struct recipe_stag
     diffulm_length_trainer_destroy(trainer);
     diffulm_length_head_unref(trained);
     diffulm_length_head_unref(head);
-    release_update(&u);
+    batch_release(&u);
     return rc;
 }
 
@@ -479,6 +425,7 @@ static int read_data(struct run *run)
     int code = rows_read(ME, run->recipe.data, &run->bundle, most, &run->rows);
     if (code == 0)
         run->data_crc32 = checksum(&run->rows);
+    run->walk = (struct walk){.rows = &run->rows, .seed = (uint64_t)run->recipe.seed};
     run->validation.keep_texts = true;
     if (code == 0 && run->recipe.validation)
         code = rows_read(ME, run->recipe.validation, &run->bundle, most, &run->validation);
@@ -593,7 +540,7 @@ int cli_finetune(int argc, char **argv)
         fclose(run.metrics);
     rows_release(&run.rows);
     rows_release(&run.validation);
-    free(run.order);
+    walk_release(&run.walk);
     cli_bundle_close(&run.bundle);
     recipe_release(&run.recipe);
     return code;
