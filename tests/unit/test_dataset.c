@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "data_files.h"
@@ -229,6 +230,33 @@ static void gzip_is_told_by_its_bytes_and_may_have_members(void **state)
     refuses(path, &o, DIFFULM_E_UNSUPPORTED, "few-shot");
 }
 
+/* Files are read 16 KiB at a time. */
+static void a_gzip_member_may_end_where_a_read_does(void **state)
+{
+    (void)state;
+    static char text[16384 + 1] = "a\t";
+    struct diffulm_dataset_options o = DIFFULM_DATASET_OPTIONS_INIT;
+    struct stat info = {0};
+    const char *path = NULL;
+    for (size_t n = 16256; info.st_size != 16384;
+         n++) { /* stored, not packed: each byte more is one */
+        assert_true(n < sizeof text - 1);
+        memset(text + 2, 'x', n);
+        strcpy(text + n, "\n");
+        path = write_gzip("border", "wb0", text);
+        assert_int_equal(stat(path, &info), 0);
+    }
+    write_gzip("border", "ab", "c\td\n");
+    o.gzip_buffer = 1; /* unpacked as it is read */
+    diffulm_dataset *d = open_with(path, &o);
+    diffulm_reader *reader = read_one(d, DIFFULM_ORDER_FILE);
+    assert_int_equal(diffulm_dataset_count(d), 2);
+    assert_int_equal(next(reader).target_length, strlen(text) - 3);
+    assert_string_equal(next(reader).target, "d");
+    diffulm_reader_destroy(reader);
+    diffulm_dataset_unref(d);
+}
+
 static void damaged_gzip_is_refused_even_where_records_are_skipped(void **state)
 {
     (void)state;
@@ -335,6 +363,7 @@ int main(void)
         cmocka_unit_test(damaged_records_are_skipped_counted_and_told),
         cmocka_unit_test(lines_up_to_the_limit_are_read_whole),
         cmocka_unit_test(gzip_is_told_by_its_bytes_and_may_have_members),
+        cmocka_unit_test(a_gzip_member_may_end_where_a_read_does),
         cmocka_unit_test(damaged_gzip_is_refused_even_where_records_are_skipped),
         cmocka_unit_test(templates_make_the_source),
         cmocka_unit_test(wrong_templates_and_options_are_refused_by_name),
