@@ -108,15 +108,12 @@ diffulm_status checkpoints_save(const char *output, int stage, int64_t step, int
     char path[PATH], note[NOTE];
     const int n = snprintf(
         note, sizeof note,
-        "{\"epoch\": %lld, \"position\": %lld, \"rows\": %lld, \"row_tokens\": %lld, "
-        "\"data_crc32\": %lld, \"tokens\": "
-        "%lld, "
-        "\"metrics_bytes\": %lld, \"samples_bytes\": %lld, \"unvalidated\": %lld, \"ce\": %.17g, "
-        "\"seen_tokens\": %.17g, "
-        "\"updates\": %.17g}",
-        (long long)s->epoch, (long long)s->position, (long long)s->rows, (long long)s->row_tokens,
-        (long long)s->data_crc32, (long long)s->tokens, (long long)s->metrics_bytes,
-        (long long)s->samples_bytes, (long long)s->unvalidated, s->ce, s->seen_tokens, s->updates);
+        "{\"epoch\": %lld, \"position\": %lld, \"rows\": %lld, \"data_crc32\": %lld, "
+        "\"tokens\": %lld, \"metrics_bytes\": %lld, \"samples_bytes\": %lld, "
+        "\"unvalidated\": %lld, \"ce\": %.17g, \"seen_tokens\": %.17g, \"updates\": %.17g}",
+        (long long)s->epoch, (long long)s->position, (long long)s->rows, (long long)s->data_crc32,
+        (long long)s->tokens, (long long)s->metrics_bytes, (long long)s->samples_bytes,
+        (long long)s->unvalidated, s->ce, s->seen_tokens, s->updates);
     snprintf(path, sizeof path, "%s/checkpoints", output);
     (void)mkdir(path, 0777); /* the save tells if it isn't there */
     path_of(output, stage, step, path);
@@ -138,21 +135,19 @@ static int same(const char *command, const char *path, const char *key, json_int
 static int read_note(const char *command, const char *path, const char *note, size_t length,
                      struct run_state *s)
 {
-    json_int_t epoch, position, rows, row_tokens, data_crc32, tokens, metrics, samples, unvalidated;
+    json_int_t epoch, position, rows, data_crc32, tokens, metrics, samples, unvalidated;
     json_error_t error;
     json_t *json = json_loadb(note, length, 0, &error);
     const int read = json_unpack(
-        json, "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F, s:F, s:F}", "epoch", &epoch,
-        "position", &position, "rows", &rows, "row_tokens", &row_tokens, "data_crc32", &data_crc32,
-        "tokens", &tokens, "metrics_bytes", &metrics, "samples_bytes", &samples, "unvalidated",
-        &unvalidated, "ce", &s->ce, "seen_tokens", &s->seen_tokens, "updates", &s->updates);
+        json, "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F, s:F, s:F}", "epoch", &epoch,
+        "position", &position, "rows", &rows, "data_crc32", &data_crc32, "tokens", &tokens,
+        "metrics_bytes", &metrics, "samples_bytes", &samples, "unvalidated", &unvalidated, "ce",
+        &s->ce, "seen_tokens", &s->seen_tokens, "updates", &s->updates);
     json_decref(json);
     if (read != 0 || epoch < 0 || epoch > UINT32_MAX || position < 0 || position > rows ||
         metrics < 0 || samples < 0)
         return cli_error(command, CLI_FAILED, "%s: its note is not that of diffulm finetune", path);
     int code = same(command, path, "number of rows in data", rows, s->rows);
-    if (code == 0)
-        code = same(command, path, "number of tokens in data", row_tokens, s->row_tokens);
     if (code == 0)
         code = same(command, path, "checksum of data", data_crc32, s->data_crc32);
     if (code == 0)

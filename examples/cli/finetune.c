@@ -67,7 +67,6 @@ static diffulm_status checkpoint(struct run *run, size_t stage, int64_t step,
     const struct run_state state = {.epoch = run->walk.epoch,
                                     .position = (int64_t)run->walk.position,
                                     .rows = (int64_t)run->rows.count,
-                                    .row_tokens = (int64_t)run->rows.tokens.count,
                                     .data_crc32 = run->data_crc32,
                                     .tokens = run->recipe.stages[stage].tokens,
                                     .metrics_bytes = bytes_of(run, "metrics.jsonl"),
@@ -86,7 +85,6 @@ static int64_t resume(struct run *run, size_t stage, struct progress *p,
 {
     const int64_t step = run->resume ? checkpoints_newest(run->recipe.output, (int)stage) : -1;
     struct run_state state = {.rows = (int64_t)run->rows.count,
-                              .row_tokens = (int64_t)run->rows.tokens.count,
                               .data_crc32 = run->data_crc32,
                               .tokens = run->recipe.stages[stage].tokens};
     if (step < 0)
