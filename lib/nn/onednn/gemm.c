@@ -3,14 +3,42 @@
  * the calling thread: set for the call, then put back. */
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
+#include <pthread.h>
+#include <signal.h>
 
 #include "base/error.h"
 #include "nn/runtime.h"
+
+/* Up to 3.11.1, oneDNN's generated kernels use the stack pointer for an address in the heap (oneDNN issue
+ * 4845): a signal handler that ran then would write its frame over the heap. So signals wait until the call
+ * ends, save those that a fault of the thread itself raises. */
+static void block_signals(sigset_t *before)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT};
+    sigset_t all;
+    sigfillset(&all);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(&all, faults[i]);
+    pthread_sigmask(SIG_BLOCK, &all, before);
+}
+
+/* The calling thread, and the rest of its team, which oneDNN is about to use: those threads stay so, since
+ * they are there to compute. */
+static void block_team(int threads, sigset_t *before)
+{
+    block_signals(before);
+    if (threads > 1 && !omp_in_parallel()) {
+#pragma omp parallel num_threads(threads)
+        block_signals(NULL);
+    }
+}
 
 diffulm_status dulm_onednn_gemm(int threads, bool trans_a, bool trans_b, size_t m, size_t n,
                                 size_t k, const float *a, size_t lda, const float *b, size_t ldb,
                                 bool accumulate, float *c, size_t ldc)
 {
+    sigset_t signals;
+    block_team(threads, &signals);
     const int before = omp_get_max_threads();
     if (before != threads)
         omp_set_num_threads(threads);
@@ -19,6 +47,7 @@ diffulm_status dulm_onednn_gemm(int threads, bool trans_a, bool trans_b, size_t 
         a, (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, accumulate ? 1.0f : 0.0f, c, (dnnl_dim_t)ldc);
     if (before != threads)
         omp_set_num_threads(before);
+    pthread_sigmask(SIG_SETMASK, &signals, NULL);
     if (rc == dnnl_out_of_memory)
         return dulm_fail_memory();
     if (rc != dnnl_success)
