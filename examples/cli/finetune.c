@@ -134,6 +134,8 @@ static struct diffulm_trainer_options options_of(const struct run *run,
     o.lr_schedule = (int32_t)s->lr_schedule;
     o.warmup = s->warmup;
     o.steps = s->steps;
+    o.objective =
+        s->objective == RECIPE_CAUSAL ? DIFFULM_OBJECTIVE_CAUSAL : DIFFULM_OBJECTIVE_DIFFUSION;
     o.timesteps = (int32_t)s->timesteps;
     o.weight = (int32_t)s->weight;
     o.corruption = s->objective == RECIPE_MLM ? DIFFULM_CORRUPTION_FIXED : (int32_t)s->corruption;

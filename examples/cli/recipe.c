@@ -51,7 +51,8 @@ static const struct key recipe_keys[] = {
 
 static const struct key stage_keys[] = {
     {"name", TEXT, S(name), 0, 0, NULL, "shown in progress and metrics"},
-    {"objective", CHOICE, S(objective), 0, 0, "mlm|diffusion|length", "[mlm]"},
+    {"objective", CHOICE, S(objective), 0, 0, "mlm|diffusion|length|causal",
+     "causal: next-token prediction, with attention: causal [mlm]"},
     {"steps", INT, S(steps), 1, 1e12, NULL, "updates"},
     {"tokens", INT, S(tokens), 1, 1 << 24, NULL, "tokens of an update, before corruption [2048]"},
     {"corruption", CHOICE, S(corruption), 0, 0, "coupled|single|fixed", "of diffusion [coupled]"},

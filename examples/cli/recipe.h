@@ -7,7 +7,7 @@
 
 #define RECIPE_STAGES 8
 
-enum recipe_objective { RECIPE_MLM, RECIPE_DIFFUSION, RECIPE_LENGTH };
+enum recipe_objective { RECIPE_MLM, RECIPE_DIFFUSION, RECIPE_LENGTH, RECIPE_CAUSAL };
 
 struct recipe_stage {
     char *name;

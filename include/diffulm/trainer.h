@@ -12,6 +12,13 @@ DIFFULM_BEGIN_DECLS
 /* All mutable state of one training run. One thread at a time. Since 0.1. */
 typedef struct diffulm_trainer diffulm_trainer;
 
+#define DIFFULM_OBJECTIVE_DIFFUSION 0
+/* Next-token prediction, the autoregressive baseline: nothing is masked, position i is predicted from the state at i - 1
+ * under causal attention. loss = 1/rows sum_rows 1/n sum_i CE_i over the n target tokens of a row (with
+ * mask_on_source over every token but the first), label smoothing as in diffusion with T = 1. Decode with
+ * the policy ar, shift_logits and causal attention. */
+#define DIFFULM_OBJECTIVE_CAUSAL 1
+
 #define DIFFULM_LR_CONSTANT 0
 #define DIFFULM_LR_INVERSE_SQRT 1
 #define DIFFULM_LR_LINEAR 2
@@ -28,7 +35,8 @@ struct diffulm_trainer_options {
     int32_t lr_schedule; /* DIFFULM_LR_… after the warm-up */
     int64_t warmup;      /* updates from 0 to lr */
     int64_t steps;       /* where linear and cosine reach 0; needed by those two */
-    /* Objective */
+    /* Objective; causal looks at label_smoothing, attention (must be causal) and mask_on_source alone */
+    int32_t objective;      /* DIFFULM_OBJECTIVE_… */
     int32_t timesteps;      /* T [50] */
     int32_t weight;         /* DIFFULM_WEIGHT_… */
     int32_t corruption;     /* DIFFULM_CORRUPTION_… */
@@ -53,7 +61,7 @@ struct diffulm_trainer_options {
 #define DIFFULM_TRAINER_OPTIONS_INIT                                                               \
     {                                                                                              \
         sizeof(struct diffulm_trainer_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0                                                                    \
+            0, 0, 0, 0, 0, 0, 0, 0                                                                 \
     }
 DIFFULM_API void diffulm_trainer_options_init(struct diffulm_trainer_options *options);
 
@@ -74,7 +82,7 @@ struct diffulm_rows {
     const size_t *source_lengths; /* [rows], or NULL: 0 */
 };
 
-/* Rows already corrupted by the host. */
+/* Rows already corrupted by the host; for the diffusion objective only. */
 struct diffulm_corrupted_rows {
     size_t struct_size;
     size_t rows;

@@ -54,19 +54,20 @@ static json_t *options_of(const struct training *t)
 {
     const struct diffulm_trainer_options *o = t->options;
     const bool ends = o->lr_schedule >= DIFFULM_LR_LINEAR;
-    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:I, s:i, s:i, s:i, s:f, s:f, "
-                     "s:i, s:i, s:i, "
-                     "s:i, s:i, s:I, s:i, s:f, s:I}",
-                     "kind", t->kind, "lr", o->lr, "beta1", o->beta1, "beta2", o->beta2, "epsilon",
-                     o->epsilon, "weight_decay", o->weight_decay, "clip",
-                     isfinite(o->clip) ? o->clip : -1.0, "lr_schedule", o->lr_schedule, "warmup",
-                     (json_int_t)o->warmup, "steps", (json_int_t)(ends ? o->steps : 0), "timesteps",
-                     o->timesteps, "weight", o->weight, "corruption", o->corruption, "mask_ratio",
-                     o->mask_ratio, "label_smoothing", o->label_smoothing, "attention",
-                     o->attention, "newline_id", o->newline_id, "mask_id", o->mask_id,
-                     "mask_on_source", o->mask_on_source, "dropout", o->dropout, "seed",
-                     (json_int_t)o->seed, "lora_rank", o->lora_rank, "lora_alpha", o->lora_alpha,
-                     "frozen weights", (json_int_t)(t->frozen ? checksum_of_model(t->frozen) : 0));
+    return json_pack(
+        "{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:I, s:i, s:i, s:i, s:f, s:f, "
+        "s:i, s:i, s:i, "
+        "s:i, s:i, s:I, s:i, s:f, s:I}",
+        "kind", t->kind, "objective", o->objective, "lr", o->lr, "beta1", o->beta1, "beta2",
+        o->beta2, "epsilon", o->epsilon, "weight_decay", o->weight_decay, "clip",
+        isfinite(o->clip) ? o->clip : -1.0, "lr_schedule", o->lr_schedule, "warmup",
+        (json_int_t)o->warmup, "steps", (json_int_t)(ends ? o->steps : 0), "timesteps",
+        o->timesteps, "weight", o->weight, "corruption", o->corruption, "mask_ratio", o->mask_ratio,
+        "label_smoothing", o->label_smoothing, "attention", o->attention, "newline_id",
+        o->newline_id, "mask_id", o->mask_id, "mask_on_source", o->mask_on_source, "dropout",
+        o->dropout, "seed", (json_int_t)o->seed, "lora_rank", o->lora_rank, "lora_alpha",
+        o->lora_alpha, "frozen weights",
+        (json_int_t)(t->frozen ? checksum_of_model(t->frozen) : 0));
 }
 
 static char *state_text(const struct training *t)

@@ -77,13 +77,35 @@ static void write_row(const struct diffulm_rows *clean, size_t r, int32_t mask_i
     b->offsets[to + 1] = at + length;
 }
 
+/* Nothing is masked: `masked` marks the targets, which are never the first of a row. */
+static void mark_targets(const struct diffulm_trainer *t, uint32_t first_row,
+                         const struct diffulm_rows *clean)
+{
+    const struct diffulm_trainer_options *o = &t->options;
+    struct dulm_row_buffers *b = t->buffers;
+    for (size_t r = 0; r < clean->rows; r++) {
+        const size_t at = clean->offsets[r], length = clean->offsets[r + 1] - at;
+        const size_t source = clean->source_lengths ? clean->source_lengths[r] : 0;
+        const size_t given = o->mask_on_source || source == 0 ? 1 : source;
+        for (size_t i = 0; i < length; i++) {
+            b->maskable[at + i] = b->masked[at + i] = i >= given;
+            b->x_0[at + i] = b->x_t[at + i] = clean->tokens[at + i];
+        }
+        b->t[r] = 1;
+        b->row_number[r] = first_row + (uint32_t)r;
+        b->source_lengths[r] = source;
+        b->offsets[r + 1] = at + length;
+    }
+}
+
 diffulm_status dulm_corrupt_batch(const struct diffulm_trainer *t, uint64_t seed, uint32_t step,
                                   uint32_t first_row, const struct diffulm_rows *clean,
                                   size_t *rows)
 {
     const struct diffulm_trainer_options *o = &t->options;
     struct dulm_row_buffers *b = t->buffers;
-    const bool pair = o->corruption != DIFFULM_CORRUPTION_SINGLE;
+    const bool causal = o->objective == DIFFULM_OBJECTIVE_CAUSAL;
+    const bool pair = !causal && o->corruption != DIFFULM_CORRUPTION_SINGLE;
     const size_t n = clean->rows;
     diffulm_status rc = dulm_rows_check(n, clean->offsets, clean->source_lengths);
     const size_t total = rc == DIFFULM_OK ? clean->offsets[n] : 0;
@@ -92,6 +114,11 @@ diffulm_status dulm_corrupt_batch(const struct diffulm_trainer *t, uint64_t seed
     if (rc < 0)
         return rc;
     b->offsets[0] = 0;
+    *rows = pair ? 2 * n : n;
+    if (causal) {
+        mark_targets(t, first_row, clean);
+        return DIFFULM_OK;
+    }
     for (size_t r = 0; r < n; r++) {
         const size_t at = clean->offsets[r], length = clean->offsets[r + 1] - at;
         const size_t source =
@@ -114,6 +141,5 @@ diffulm_status dulm_corrupt_batch(const struct diffulm_trainer *t, uint64_t seed
         memcpy(b->maskable + total + at, b->maskable + at, length);
         write_row(clean, r, o->mask_id, source, n + r, total + at, b);
     }
-    *rows = pair ? 2 * n : n;
     return DIFFULM_OK;
 }

@@ -7,21 +7,32 @@
 #include "diffusion/loss.h"
 #include "train/trainer.h"
 
-/* Lists the masked positions with the derivative of the loss by each of their cross entropies. */
+/* The causal objective weighs the n targets of a row alike, as one timestep of one would. */
+static struct dulm_loss_share share_of(const struct diffulm_trainer *t, size_t rows, int32_t time,
+                                       size_t n)
+{
+    const double smoothing = t->options.label_smoothing;
+    if (t->options.objective == DIFFULM_OBJECTIVE_DIFFUSION)
+        return dulm_loss_share_of(t->schedule, smoothing, rows, time, n);
+    const double share = n ? 1.0 / ((double)n * (double)rows) : 0;
+    return (struct dulm_loss_share){(1 - smoothing) * share, smoothing * share};
+}
+
+/* Lists the targets with the derivative of the loss by each of their cross entropies. */
 static void list_targets(const struct diffulm_trainer *t, const struct diffulm_corrupted_rows *rows,
                          struct dulm_row_buffers *b, struct dulm_targets *targets)
 {
+    const size_t back = t->options.objective == DIFFULM_OBJECTIVE_CAUSAL;
     size_t count = 0;
     for (size_t r = 0; r < rows->rows; r++) {
         size_t n = 0;
         for (size_t i = rows->offsets[r]; i < rows->offsets[r + 1]; i++)
             n += rows->maskable[i];
-        const struct dulm_loss_share share =
-            dulm_loss_share_of(t->schedule, t->options.label_smoothing, rows->rows, rows->t[r], n);
+        const struct dulm_loss_share share = share_of(t, rows->rows, rows->t[r], n);
         for (size_t i = rows->offsets[r]; i < rows->offsets[r + 1]; i++) {
             if (!rows->masked[i])
                 continue;
-            b->position[count] = i;
+            b->position[count] = i - back; /* causal: never the first of its row */
             b->target[count] = rows->x_0[i];
             b->d_ce[count] = (float)share.d_ce;
             b->d_uniform[count++] = (float)share.d_uniform;

@@ -107,6 +107,7 @@ diffulm_status dulm_trainer_options_check(const struct dulm_config *config,
                   {"epsilon", o->epsilon, 0, 1},
                   {"label_smoothing", o->label_smoothing, 0, 1},
                   {"mask_ratio", o->mask_ratio, 0, 1},
+                  {"objective", o->objective, 0, 1},
                   {"timesteps", o->timesteps, 1, 1 << 20},
                   {"weight", o->weight, 0, 2},
                   {"corruption", o->corruption, 0, 2},
@@ -124,6 +125,9 @@ diffulm_status dulm_trainer_options_check(const struct dulm_config *config,
     if (o->lr_schedule >= DIFFULM_LR_LINEAR && o->steps <= o->warmup)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "trainer options: steps must exceed warmup with this lr_schedule");
+    if (o->objective == DIFFULM_OBJECTIVE_CAUSAL && o->attention != DIFFULM_ATTENTION_CAUSAL)
+        return dulm_fail(DIFFULM_E_ARGUMENT,
+                         "trainer options: the causal objective needs causal attention");
     if (o->corruption == DIFFULM_CORRUPTION_FIXED && o->mask_ratio == 0)
         return dulm_fail(DIFFULM_E_ARGUMENT, "trainer options: mask_ratio is 0");
     return DIFFULM_OK;
@@ -239,6 +243,8 @@ diffulm_status diffulm_trainer_accumulate_corrupted(diffulm_trainer *t,
     dulm_error_clear();
     if (!t || !rows || rows->struct_size != sizeof *rows || rows->rows == 0)
         return dulm_fail(DIFFULM_E_ARGUMENT, "rows: none, or struct_size is not %zu", sizeof *rows);
+    if (t->options.objective == DIFFULM_OBJECTIVE_CAUSAL)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "rows: the causal objective takes clean rows");
     diffulm_status rc = check_report(report);
     if (rc == DIFFULM_OK)
         rc = dulm_rows_check(rows->rows, rows->offsets, rows->source_lengths);

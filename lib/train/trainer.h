@@ -79,8 +79,8 @@ diffulm_status dulm_rows_check(size_t rows, const size_t *offsets,
                                const size_t *source_lengths) DIFFULM_MUST_USE;
 
 /* Fills the trainer's buffers (x_t, x_0, t, maskable, masked, offsets, source_lengths, row_number)
- * from clean rows: for coupled and fixed corruption all x_hi, then all x_lo. *rows is the number
- * made. */
+ * from clean rows: for coupled and fixed corruption all x_hi, then all x_lo; for the causal objective
+ * the rows as they are, `masked` at the targets. *rows is the number made. */
 diffulm_status dulm_corrupt_batch(const struct diffulm_trainer *trainer, uint64_t seed,
                                   uint32_t step, uint32_t first_row,
                                   const struct diffulm_rows *clean, size_t *rows) DIFFULM_MUST_USE;
