@@ -30,10 +30,16 @@ struct diffulm_session_options {
     int32_t attention;  /* DIFFULM_ATTENTION_… */
     int32_t newline_id; /* ends a block (blockwise) */
     uint64_t seed;      /* of every draw */
+    /* A row is done when it holds this token, such as eos, with no mask left before it; -1: off. What stands
+     * behind it stays mask. Policies that may take tokens back (reparam) do not stop for it. */
+    int32_t stop_id;
+    /* Under causal and prefix_lm attention the keys and values of positions that see nothing new are kept from step
+     * to step: 8 bytes for each of them, layer and feature. 1: they are computed again, to the same results. */
+    int32_t recompute;
 };
 #define DIFFULM_SESSION_OPTIONS_INIT                                                               \
     {                                                                                              \
-        sizeof(struct diffulm_session_options), -1, 0, -1, 0                                       \
+        sizeof(struct diffulm_session_options), -1, 0, -1, 0, -1, 0                                \
     }
 DIFFULM_API void diffulm_session_options_init(struct diffulm_session_options *options);
 

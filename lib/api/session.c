@@ -34,6 +34,11 @@ static diffulm_status check_create(const diffulm_model *model, const diffulm_sam
                          "session options: mask_id is %d, expected 0 to %lld (config.json does not "
                          "say which token is the mask)",
                          o->mask_id, (long long)c->vocabulary - 1);
+    if (o->stop_id < -1 || o->stop_id >= c->vocabulary || o->recompute < 0 || o->recompute > 1)
+        return dulm_fail(DIFFULM_E_ARGUMENT,
+                         "session options: stop_id is %d, expected -1 to %lld; recompute is %d, "
+                         "expected 0 or 1",
+                         o->stop_id, (long long)c->vocabulary - 1, o->recompute);
     if (o->attention < 0 || o->attention > DIFFULM_ATTENTION_BLOCKWISE)
         return dulm_fail(DIFFULM_E_ARGUMENT, "session options: attention is %d, expected 0 to 3",
                          o->attention);

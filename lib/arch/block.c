@@ -53,8 +53,10 @@ static diffulm_status attention_forward(const struct dulm_pass *p, int layer, co
     rotate(p, layer, false, s->qkv);
     const struct dulm_visibility visible = visibility(p, layer);
     const struct dulm_attention_dropout dropout = dulm_attention_dropout_of(p, layer);
-    diffulm_status rc = dulm_attention_forward(p->rt, &p->shape, &visible, &dropout, s->qkv,
-                                               s->context, p->scratch);
+    struct dulm_attention_shape shape = p->shape;
+    shape.layer = (size_t)layer;
+    diffulm_status rc =
+        dulm_attention_forward(p->rt, &shape, &visible, &dropout, s->qkv, s->context, p->scratch);
     if (rc == DIFFULM_OK)
         rc = dulm_linear(p, layer, DULM_OUT_W, d, d, s->context, s->attn_sum, d);
     if (rc < 0)

@@ -43,7 +43,8 @@ static diffulm_status check_batch(const struct dulm_config *c, const struct dulm
             return dulm_fail(DIFFULM_E_LIMIT,
                              "batch: row %zu has %zu tokens, the model takes at most %zu", r,
                              length, limit);
-        *longest = length > *longest ? length : *longest;
+        const size_t keys = length + (b->cache ? b->cache[r].count : 0);
+        *longest = keys > *longest ? keys : *longest;
         for (size_t i = b->offsets[r]; i < b->offsets[r + 1]; i++)
             if (b->tokens[i] < 0 || b->tokens[i] >= c->vocabulary)
                 return dulm_fail(
@@ -132,8 +133,13 @@ diffulm_status dulm_pass_prepare(const struct diffulm_runtime *rt, const struct 
                           .batch = batch,
                           .family = dulm_family_of(config->family),
                           .tokens = tokens};
-    p.shape = (struct dulm_attention_shape){batch->rows, batch->offsets, (size_t)config->heads,
-                                            (size_t)(config->hidden / config->heads), longest};
+    p.shape = (struct dulm_attention_shape){batch->rows,
+                                            batch->offsets,
+                                            (size_t)config->heads,
+                                            (size_t)(config->hidden / config->heads),
+                                            longest,
+                                            batch->cache,
+                                            0};
     rc = reserve(buffers, tokens);
     if (rc == DIFFULM_OK)
         rc = dulm_reserve(&buffers->scratch, &buffers->scratch_capacity,

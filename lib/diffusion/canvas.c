@@ -23,7 +23,18 @@ void dulm_canvas_release(struct dulm_canvas *canvas)
 {
     dulm_free(canvas->memory);
     dulm_free(canvas->forbidden);
+    dulm_cache_release(canvas);
     *canvas = (struct dulm_canvas){0};
+}
+
+/* Whether the stop token is settled: no mask stands before it. */
+static bool stopped(const struct diffulm_session *session, const struct dulm_canvas *canvas)
+{
+    const int32_t stop = session->options.stop_id;
+    for (size_t i = 0; stop >= 0 && i < canvas->length && !canvas->noisy[i]; i++)
+        if (canvas->generated[i] && canvas->tokens[i] == stop)
+            return true;
+    return false;
 }
 
 /* A policy that only reveals has nothing to do once no mask is left; reparam may still revise. */
@@ -33,5 +44,5 @@ bool dulm_canvas_active(const struct diffulm_session *session, const struct dulm
         return false;
     const bool revises = session->sampler->policy == &dulm_policy_reparam;
     const uint8_t *left = revises ? canvas->generated : canvas->noisy;
-    return memchr(left, 1, canvas->length) != NULL;
+    return memchr(left, 1, canvas->length) != NULL && (revises || !stopped(session, canvas));
 }

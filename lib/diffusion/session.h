@@ -26,12 +26,18 @@ struct dulm_canvas {
     void *memory;
     struct dulm_forbidden *forbidden;
     size_t forbidden_count, forbidden_capacity;
+    /* cache.c: keys and values of the first kept_count positions, which were computed from kept_tokens. */
+    float *kept;
+    int32_t *kept_tokens; /* [kept_capacity] */
+    size_t kept_count, kept_capacity;
+    size_t kept_next; /* kept_count once the step in progress succeeds */
 };
 
 /* Buffers of a step; they grow to the batch and are reused. */
 struct dulm_step_buffers {
     int32_t *tokens, *positions, *before;
     uint8_t *source;
+    struct dulm_key_cache *cache; /* [rows] */
     size_t *offsets, *wanted, *active;
     struct {
         size_t canvas, position;
@@ -63,6 +69,17 @@ diffulm_status dulm_canvas_init(struct dulm_canvas *canvas, size_t length) DIFFU
 void dulm_canvas_release(struct dulm_canvas *canvas);
 /* Whether steps remain for this row. */
 bool dulm_canvas_active(const struct diffulm_session *session, const struct dulm_canvas *canvas);
+
+/* cache.c: how many leading positions need not be computed again, at most `most`; 0 unless the attention is causal or
+ * prefix_lm. Memory for what the step will add is there when it returns. */
+diffulm_status dulm_cache_begin(const struct diffulm_session *session, struct dulm_canvas *canvas,
+                                size_t most, size_t *start) DIFFULM_MUST_USE;
+/* The cache of a step that computes positions [start, end). */
+struct dulm_key_cache dulm_cache_of(const struct diffulm_session *session,
+                                    struct dulm_canvas *canvas, size_t start, size_t end);
+/* The step succeeded: what it added counts. */
+void dulm_cache_commit(struct dulm_canvas *canvas);
+void dulm_cache_release(struct dulm_canvas *canvas);
 
 /* One step of every active row; see diffulm_session_step. */
 diffulm_status dulm_session_step(struct diffulm_session *session) DIFFULM_MUST_USE;

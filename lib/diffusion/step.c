@@ -16,7 +16,7 @@ void dulm_step_buffers_release(struct dulm_step_buffers *b)
 {
     void *const blocks[] = {b->tokens,  b->positions, b->before,  b->source,     b->offsets,
                             b->wanted,  b->active,    b->places,  b->candidates, b->ranked,
-                            b->changes, b->logits,    b->scratch, b->banned};
+                            b->changes, b->logits,    b->scratch, b->banned,     b->cache};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         dulm_free(blocks[i]);
     *b = (struct dulm_step_buffers){0};
@@ -37,8 +37,9 @@ static diffulm_status reserve(struct dulm_step_buffers *b, size_t tokens, size_t
     f.changes = dulm_alloc(tokens, sizeof *f.changes);
     f.offsets = dulm_alloc(rows + 1, sizeof *f.offsets);
     f.active = dulm_alloc(rows, sizeof *f.active);
+    f.cache = dulm_alloc(rows, sizeof *f.cache);
     if (!f.tokens || !f.positions || !f.before || !f.source || !f.wanted || !f.places ||
-        !f.candidates || !f.ranked || !f.changes || !f.offsets || !f.active) {
+        !f.candidates || !f.ranked || !f.changes || !f.offsets || !f.active || !f.cache) {
         dulm_step_buffers_release(&f);
         return dulm_fail_memory();
     }
@@ -75,12 +76,27 @@ static struct dulm_draws draws_of(const struct diffulm_session *s, const struct 
     return (struct dulm_draws){s->options.seed, (uint32_t)c->k, c->row_number, 0, 0, 0, 0};
 }
 
+/* The positions [*start, *end) of a canvas whose states the step needs: not those whose keys and values are kept, nor,
+ * under causal attention, those behind the last whose logits are wanted. */
+static diffulm_status span_of(const struct diffulm_session *s, struct dulm_canvas *c, size_t *start,
+                              size_t *end)
+{
+    size_t first = 0, last = c->length - 1;
+    while (!c->wanted[first])
+        first++;
+    while (!c->wanted[last])
+        last--;
+    const bool causal = s->options.attention == DIFFULM_ATTENTION_CAUSAL;
+    *end = causal ? dulm_logits_position(s->sampler, last) + 1 : c->length;
+    return dulm_cache_begin(s, c, dulm_logits_position(s->sampler, first), start);
+}
+
 /* Packs the active rows that need logits; *rows and *wanted are counts. */
-static void pack(struct diffulm_session *s, size_t *rows, size_t *wanted)
+static diffulm_status pack(struct diffulm_session *s, size_t *rows, size_t *wanted)
 {
     struct dulm_step_buffers *b = &s->step;
-    const int32_t first = dulm_config_first_position(&s->model->config);
-    size_t at = 0;
+    const int32_t position = dulm_config_first_position(&s->model->config);
+    size_t at = 0, candidates = 0, start, end;
     *rows = *wanted = 0;
     b->offsets[0] = 0;
     for (size_t r = 0; r < s->count; r++) {
@@ -90,22 +106,31 @@ static void pack(struct diffulm_session *s, size_t *rows, size_t *wanted)
         const struct dulm_row row = row_of(c);
         const struct dulm_draws draws = draws_of(s, c);
         s->sampler->policy->needs(s->sampler, &row, &draws, c->k, c->wanted);
-        c->first_candidate = at;
+        c->kept_next = c->kept_count;
+        c->first_candidate = candidates;
+        candidates += c->length;
         if (!memchr(c->wanted, 1, c->length))
             continue;
+        diffulm_status rc = span_of(s, c, &start, &end);
+        if (rc < 0)
+            return rc;
+        for (size_t i = start; i < end; i++, at++) {
+            b->tokens[at] = c->tokens[i];
+            b->positions[at] = position + (int32_t)i;
+            b->source[at] = i < c->source_length;
+        }
         for (size_t i = 0; i < c->length; i++) {
-            b->tokens[at + i] = c->tokens[i];
-            b->positions[at + i] = first + (int32_t)i;
-            b->source[at + i] = i < c->source_length;
             if (!c->wanted[i])
                 continue;
             b->places[*wanted].canvas = r;
             b->places[*wanted].position = i;
-            b->wanted[(*wanted)++] = at + dulm_logits_position(s->sampler, i);
+            b->wanted[(*wanted)++] =
+                b->offsets[*rows] + dulm_logits_position(s->sampler, i) - start;
         }
-        at += c->length;
+        b->cache[*rows] = dulm_cache_of(s, c, start, end);
         b->offsets[++*rows] = at;
     }
+    return DIFFULM_OK;
 }
 
 struct candidate_job {
@@ -181,13 +206,17 @@ static diffulm_status check_candidates(const struct diffulm_session *s, size_t w
 static diffulm_status score(struct diffulm_session *s, size_t rows, size_t wanted)
 {
     struct dulm_step_buffers *b = &s->step;
+    const bool keeps =
+        !s->options.recompute && (s->options.attention == DIFFULM_ATTENTION_CAUSAL ||
+                                  s->options.attention == DIFFULM_ATTENTION_PREFIX_LM);
     const struct dulm_batch batch = {.rows = rows,
                                      .offsets = b->offsets,
                                      .tokens = b->tokens,
                                      .positions = b->positions,
                                      .source = b->source,
                                      .attention = (enum dulm_attention)s->options.attention,
-                                     .newline_id = s->options.newline_id};
+                                     .newline_id = s->options.newline_id,
+                                     .cache = keeps ? b->cache : NULL};
     struct candidate_job job = {
         s, 0, dulm_candidate_scratch(s->sampler, (size_t)s->model->config.vocabulary), 0};
     diffulm_status rc = reserve_head(s, wanted, &job.banned);
@@ -244,10 +273,10 @@ diffulm_status dulm_session_step(struct diffulm_session *s)
     s->change_count = s->scored = 0;
     if (rc < 0)
         return rc;
-    pack(s, &rows, &wanted);
-    if (rows)
+    rc = pack(s, &rows, &wanted);
+    if (rc == DIFFULM_OK && rows)
         rc = score(s, rows, wanted);
-    else if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
+    else if (rc == DIFFULM_OK && atomic_load_explicit(&s->cancel, memory_order_relaxed))
         rc = dulm_fail(DIFFULM_E_CANCELLED, "cancelled in a step that needs no logits");
     if (rc < 0) {
         if (rc == DIFFULM_E_CANCELLED)
@@ -260,8 +289,10 @@ diffulm_status dulm_session_step(struct diffulm_session *s)
     for (size_t r = 0; r < s->count; r++)
         if (dulm_canvas_active(s, &s->canvas[r]))
             s->step.active[active++] = r;
-    for (size_t i = 0; i < active; i++)
+    for (size_t i = 0; i < active; i++) {
+        dulm_cache_commit(&s->canvas[s->step.active[i]]);
         transition(s, s->step.active[i]);
+    }
     s->steps_done += active > 0;
     return DIFFULM_OK;
 }

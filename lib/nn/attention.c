@@ -20,10 +20,16 @@ struct job {
     atomic_int status;
 };
 
+static size_t scratch_of(const struct dulm_attention_shape *shape)
+{
+    const size_t square = shape->longest * shape->longest;
+    return 2 * square + (shape->cache ? 2 * shape->longest * shape->head_size : 0);
+}
+
 size_t dulm_attention_scratch(const struct diffulm_runtime *rt,
                               const struct dulm_attention_shape *shape)
 {
-    return (size_t)rt->threads * 2 * shape->longest * shape->longest;
+    return (size_t)rt->threads * scratch_of(shape);
 }
 
 static bool sees(const struct dulm_visibility *v, size_t i, size_t j)
@@ -43,16 +49,21 @@ static bool sees(const struct dulm_visibility *v, size_t i, size_t j)
     return true;
 }
 
-static void mask_scores(const struct dulm_visibility *v, size_t first, size_t length, float *s)
+/* Queries are the row's own tokens, keys the `cached` before them, then the same. s: [length, cached + length] */
+static void mask_scores(const struct dulm_visibility *v, size_t first, size_t cached, size_t length,
+                        float *s)
 {
-    if (v->kind == DULM_ATTENTION_FULL && !v->attended && (!v->window || v->window >= length))
+    const size_t keys = cached + length;
+    if (v->kind == DULM_ATTENTION_FULL && !v->attended && (!v->window || v->window >= keys))
         return;
     for (size_t i = 0; i < length; i++)
-        for (size_t j = 0; j < length; j++) {
-            const size_t distance = i > j ? i - j : j - i;
-            if (!sees(v, first + i, first + j) || (v->attended && !v->attended[first + j]) ||
+        for (size_t j = 0; j < keys; j++) {
+            const size_t at = cached + i, distance = at > j ? at - j : j - at;
+            const bool own = j >= cached;
+            if ((own && !sees(v, first + i, first + j - cached)) ||
+                (own && v->attended && !v->attended[first + j - cached]) ||
                 (v->window && distance > v->window))
-                s[i * length + j] = -INFINITY;
+                s[i * keys + j] = -INFINITY;
         }
 }
 
@@ -74,30 +85,64 @@ static void drop(const struct dulm_attention_dropout *d, size_t row, size_t head
     }
 }
 
-static diffulm_status probabilities(const struct job *job, size_t first, size_t length,
-                                    const float *q, const float *k, float *p)
-{
-    const size_t h = job->shape->head_size, stride = 3 * job->shape->heads * h;
-    diffulm_status rc = dulm_gemm_single(job->rt, false, true, length, length, h, q, stride, k,
-                                         stride, false, p, length);
-    mask_scores(job->visible, first, length, p);
-    job->rt->kernels->softmax(length, length, 1.0f / sqrtf((float)h), p);
-    return rc;
-}
+/* Keys and values of one head of a row: those of the batch, or with a cache a copy of all. */
+struct keys {
+    const float *k, *v;
+    size_t stride, cached;
+};
 
-static diffulm_status forward_head(const struct job *job, size_t row, size_t head, float *p)
+static struct keys keys_of(const struct job *job, size_t row, size_t head, float *copy)
 {
     const struct dulm_attention_shape *s = job->shape;
     const size_t first = s->offsets[row], length = s->offsets[row + 1] - first;
-    const size_t h = s->head_size, d = s->heads * h, stride = 3 * d;
-    const float *q = job->qkv + first * stride + head * h, *k = q + d, *v = k + d;
-    diffulm_status rc = probabilities(job, first, length, q, k, p);
+    const size_t h = s->head_size, d = s->heads * h;
+    const float *k = job->qkv + first * 3 * d + d + head * h;
+    if (!s->cache)
+        return (struct keys){k, k + d, 3 * d, 0};
+    const struct dulm_key_cache *c = &s->cache[row];
+    float *held = c->memory ? c->memory + s->layer * c->layer_stride + head * h : NULL;
+    float *values = copy + (c->count + length) * h;
+    for (size_t i = 0; i < c->count + length; i++) {
+        const bool own = i >= c->count;
+        const float *from = own ? k + (i - c->count) * 3 * d : held + i * 2 * d;
+        memcpy(copy + i * h, from, h * sizeof *copy);
+        memcpy(values + i * h, from + d, h * sizeof *copy);
+        if (own && i - c->count < c->keep) {
+            memcpy(held + i * 2 * d, from, h * sizeof *copy);
+            memcpy(held + i * 2 * d + d, from + d, h * sizeof *copy);
+        }
+    }
+    return (struct keys){copy, values, h, c->count};
+}
+
+static diffulm_status probabilities(const struct job *job, size_t first, size_t length,
+                                    const float *q, const struct keys *keys, float *p)
+{
+    const size_t h = job->shape->head_size, stride = 3 * job->shape->heads * h;
+    const size_t count = keys->cached + length;
+    diffulm_status rc = dulm_gemm_single(job->rt, false, true, length, count, h, q, stride, keys->k,
+                                         keys->stride, false, p, count);
+    mask_scores(job->visible, first, keys->cached, length, p);
+    job->rt->kernels->softmax(length, count, 1.0f / sqrtf((float)h), p);
+    return rc;
+}
+
+static diffulm_status forward_head(const struct job *job, size_t row, size_t head, float *p,
+                                   float *copy)
+{
+    const struct dulm_attention_shape *s = job->shape;
+    const size_t first = s->offsets[row], length = s->offsets[row + 1] - first;
+    const size_t h = s->head_size, d = s->heads * h;
+    const float *q = job->qkv + first * 3 * d + head * h;
+    const struct keys keys = keys_of(job, row, head, copy);
+    const size_t count = keys.cached + length;
+    diffulm_status rc = probabilities(job, first, length, q, &keys, p);
     if (job->dropout->rate > 0)
         drop(job->dropout, row, head, length, p);
     if (rc < 0)
         return rc;
-    return dulm_gemm_single(job->rt, false, false, length, h, length, p, length, v, stride, false,
-                            job->context + first * d + head * h, d);
+    return dulm_gemm_single(job->rt, false, false, length, h, count, p, count, keys.v, keys.stride,
+                            false, job->context + first * d + head * h, d);
 }
 
 static diffulm_status backward_head(const struct job *job, size_t row, size_t head, float *p,
@@ -110,7 +155,8 @@ static diffulm_status backward_head(const struct job *job, size_t row, size_t he
     const float *dc = job->dcontext + first * d + head * h;
     float *dq = job->dqkv + first * stride + head * h, *dk = dq + d, *dv = dk + d;
     const struct diffulm_runtime *rt = job->rt;
-    diffulm_status rc = probabilities(job, first, length, q, k, p);
+    const struct keys keys = {k, v, stride, 0};
+    diffulm_status rc = probabilities(job, first, length, q, &keys, p);
     if (rc == DIFFULM_OK)
         rc = dulm_gemm_single(rt, false, true, length, length, h, dc, d, v, stride, false, dp,
                               length);
@@ -121,7 +167,7 @@ static diffulm_status backward_head(const struct job *job, size_t row, size_t he
         rc = dulm_gemm_single(rt, true, false, length, h, length, p, length, dc, d, false, dv,
                               stride);
         if (rc == DIFFULM_OK)
-            rc = probabilities(job, first, length, q, k, p);
+            rc = probabilities(job, first, length, q, &keys, p);
     } else if (rc == DIFFULM_OK)
         rc = dulm_gemm_single(rt, true, false, length, h, length, p, length, dc, d, false, dv,
                               stride);
@@ -140,11 +186,11 @@ static void part(void *user, size_t begin, size_t end, int worker)
 {
     struct job *job = user;
     const size_t square = job->shape->longest * job->shape->longest;
-    float *p = job->scratch + (size_t)worker * 2 * square;
+    float *p = job->scratch + (size_t)worker * scratch_of(job->shape);
     for (size_t i = begin; i < end; i++) {
         const size_t row = i / job->shape->heads, head = i % job->shape->heads;
         const diffulm_status rc = job->dqkv ? backward_head(job, row, head, p, p + square)
-                                            : forward_head(job, row, head, p);
+                                            : forward_head(job, row, head, p, p + 2 * square);
         if (rc < 0)
             atomic_store(&job->status, rc);
     }

@@ -30,13 +30,26 @@ struct dulm_attention_dropout {
     uint32_t stride;
 };
 
+/* Keys and values of positions that stand before those of a row and were computed earlier. They are seen by every
+ * token of the row, but for the window. Forward only. */
+struct dulm_key_cache {
+    float *memory; /* layer l at memory + l * layer_stride: [count + keep, 2 d], keys then values */
+    size_t layer_stride; /* floats */
+    size_t count;        /* positions held */
+    size_t keep;         /* how many of the row's own positions are written behind them */
+};
+
 struct dulm_attention_shape {
     size_t rows;
     const size_t *offsets; /* [rows + 1] */
-    size_t heads, head_size, longest;
+    size_t heads, head_size;
+    size_t longest;                     /* keys of a row, cached ones too */
+    const struct dulm_key_cache *cache; /* [rows], or NULL */
+    size_t layer;                       /* of the cache */
 };
 
-/* Floats of scratch needed: per thread two score matrices of longest x longest. */
+/* Floats of scratch needed: per thread two score matrices of longest x longest, and with a cache the keys and values of
+ * a head. */
 size_t dulm_attention_scratch(const struct diffulm_runtime *rt,
                               const struct dulm_attention_shape *shape);
 

@@ -113,10 +113,209 @@ static void causal_objective_names_what_it_cannot_take(void **state)
     diffulm_model_unref(model);
 }
 
+static diffulm_model *trained(const char *family, int32_t backend)
+{
+    diffulm_model *model = tiny_model_on(family, backend, 1, 5), *out = NULL;
+    const struct diffulm_trainer_options o = causal_options();
+    const struct diffulm_rows rows = all_rows();
+    diffulm_trainer *trainer = NULL;
+    assert_int_equal(diffulm_trainer_create(model, &o, &trainer), DIFFULM_OK);
+    for (int i = 0; i < 120; i++) {
+        assert_int_equal(diffulm_trainer_accumulate(trainer, &rows, NULL), DIFFULM_OK);
+        assert_int_equal(diffulm_trainer_apply(trainer, NULL), DIFFULM_OK);
+    }
+    assert_int_equal(diffulm_trainer_export(trainer, &out), DIFFULM_OK);
+    diffulm_trainer_destroy(trainer);
+    diffulm_model_unref(model);
+    return out;
+}
+
+static diffulm_session *session_of(diffulm_model *model, const char *policy, int32_t shift,
+                                   const struct diffulm_session_options *options)
+{
+    struct diffulm_sampler_options so = DIFFULM_SAMPLER_OPTIONS_INIT;
+    diffulm_sampler *sampler = NULL;
+    diffulm_session *session = NULL;
+    so.steps = 12;
+    so.shift_logits = shift;
+    assert_int_equal(diffulm_sampler_create(policy, &so, &sampler), DIFFULM_OK);
+    assert_int_equal(diffulm_session_create(model, sampler, options, &session), DIFFULM_OK);
+    diffulm_sampler_unref(sampler);
+    return session;
+}
+
+/* Row r of the training data with its target masked, and `more` masks behind. */
+static void add_row(diffulm_session *session, size_t r, size_t more)
+{
+    int32_t canvas[TINY_LONGEST];
+    uint8_t roles[TINY_LONGEST];
+    const size_t length = offsets[r + 1] - offsets[r] + more;
+    size_t row;
+    for (size_t i = 0; i < length; i++) {
+        canvas[i] = i < sources[r] ? tokens[offsets[r] + i] : TINY_MASK;
+        roles[i] = i < sources[r] ? DIFFULM_ROLE_GIVEN : DIFFULM_ROLE_MASKED;
+    }
+    assert_int_equal(diffulm_session_add(session, canvas, length, roles, NULL, &row), DIFFULM_OK);
+}
+
+static struct diffulm_session_options causal_session(void)
+{
+    struct diffulm_session_options o = DIFFULM_SESSION_OPTIONS_INIT;
+    o.attention = DIFFULM_ATTENTION_CAUSAL;
+    return o;
+}
+
+static void check_answers(const char *family, int32_t backend)
+{
+    diffulm_model *model = trained(family, backend);
+    struct diffulm_session_options o = causal_session();
+    o.stop_id = TINY_EOS;
+    diffulm_session *session = session_of(model, "ar", 1, &o);
+    for (size_t r = 0; r < ROWS; r++)
+        add_row(session, r, 4);
+    assert_int_equal(diffulm_session_run(session), DIFFULM_DONE);
+    for (size_t r = 0; r < ROWS; r++) {
+        int32_t out[TINY_LONGEST];
+        size_t length;
+        assert_int_equal(diffulm_session_tokens(session, r, out, TINY_LONGEST, &length),
+                         DIFFULM_OK);
+        assert_memory_equal(out, tokens + offsets[r], (offsets[r + 1] - offsets[r]) * sizeof *out);
+        for (size_t i = offsets[r + 1] - offsets[r]; i < length; i++)
+            assert_int_equal(out[i], TINY_MASK);
+    }
+    diffulm_session_destroy(session);
+    diffulm_model_unref(model);
+}
+
+static void a_trained_causal_model_answers_left_to_right_and_stops_at_eos(void **state)
+{
+    (void)state;
+    check_answers("xlm-roberta", DIFFULM_BACKEND_REFERENCE);
+    check_answers("modernbert", DIFFULM_BACKEND_REFERENCE);
+#ifdef DULM_ONEDNN
+    check_answers("xlm-roberta", DIFFULM_BACKEND_ONEDNN);
+#endif
+}
+
+/* Both sessions to the end, the canvases compared after every step. Between steps `disturb` may change both. */
+static void compare(diffulm_session *a, diffulm_session *b, void (*disturb)(diffulm_session *, int))
+{
+    int32_t x[TINY_LONGEST], y[TINY_LONGEST];
+    float u[TINY_LONGEST], v[TINY_LONGEST];
+    size_t n;
+    for (int k = 0; k < 30; k++) {
+        const diffulm_status rc = diffulm_session_step(a, NULL);
+        assert_int_equal(rc, diffulm_session_step(b, NULL));
+        for (size_t r = 0; r < diffulm_session_rows(a); r++) {
+            assert_int_equal(diffulm_session_tokens(a, r, x, TINY_LONGEST, &n), DIFFULM_OK);
+            assert_int_equal(diffulm_session_tokens(b, r, y, TINY_LONGEST, &n), DIFFULM_OK);
+            assert_memory_equal(x, y, n * sizeof *x);
+            assert_int_equal(diffulm_session_scores(a, r, u, TINY_LONGEST, &n), DIFFULM_OK);
+            assert_int_equal(diffulm_session_scores(b, r, v, TINY_LONGEST, &n), DIFFULM_OK);
+            assert_memory_equal(u, v, n * sizeof *u);
+        }
+        if (disturb) {
+            disturb(a, k);
+            disturb(b, k);
+        }
+    }
+}
+
+static void check_kept(const char *family, int32_t attention, const char *policy, int32_t shift,
+                       void (*disturb)(diffulm_session *, int))
+{
+    diffulm_model *model = tiny_model_on(family, DIFFULM_BACKEND_REFERENCE, 2, 11);
+    struct diffulm_session_options o = causal_session();
+    o.attention = attention;
+    diffulm_session *kept = session_of(model, policy, shift, &o);
+    o.recompute = 1;
+    diffulm_session *computed = session_of(model, policy, shift, &o);
+    for (size_t r = 0; r < ROWS; r++) {
+        add_row(kept, r, r);
+        add_row(computed, r, r);
+    }
+    compare(kept, computed, disturb);
+    diffulm_session_destroy(kept);
+    diffulm_session_destroy(computed);
+    diffulm_model_unref(model);
+}
+
+static const char *const families[] = {"xlm-roberta", "bert", "modernbert"};
+static const char *const policies[] = {"ar", "cmlm", NULL, "llada-low_confidence",
+                                       "fast-threshold"};
+
+static void kept_keys_and_values_give_the_same_bits_as_computing_them_again(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < 3; f++)
+        for (size_t p = 0; p < 5; p++)
+            for (int32_t shift = 0; shift < 2; shift++) {
+                check_kept(families[f], DIFFULM_ATTENTION_CAUSAL, policies[p], shift, NULL);
+                check_kept(families[f], DIFFULM_ATTENTION_PREFIX_LM, policies[p], shift, NULL);
+            }
+}
+
+/* A source token changes, a generated span is masked again, and the state goes out and back. */
+static void edit(diffulm_session *session, int k)
+{
+    if (k == 2)
+        assert_int_equal(diffulm_session_pin(session, 0, 1, 15), DIFFULM_OK);
+    if (k == 4)
+        assert_int_equal(diffulm_session_edit(session, 1, 1, 4), DIFFULM_OK);
+    if (k != 6)
+        return;
+    char bytes[4096];
+    size_t length;
+    assert_int_equal(diffulm_session_snapshot(session, bytes, sizeof bytes, &length), DIFFULM_OK);
+    assert_int_equal(diffulm_session_restore(session, bytes, length), DIFFULM_OK);
+}
+
+static void kept_keys_and_values_notice_edits_pins_and_restored_snapshots(void **state)
+{
+    (void)state;
+    for (size_t p = 0; p < 5; p++) {
+        check_kept("xlm-roberta", DIFFULM_ATTENTION_CAUSAL, policies[p], 1, edit);
+        check_kept("xlm-roberta", DIFFULM_ATTENTION_PREFIX_LM, policies[p], 0, edit);
+    }
+}
+
+static void a_stopped_row_frees_its_place_and_reparam_goes_on(void **state)
+{
+    (void)state;
+    diffulm_model *model = tiny_model_on("xlm-roberta", DIFFULM_BACKEND_REFERENCE, 1, 5);
+    struct diffulm_session_options o = causal_session();
+    struct diffulm_step_report report = {.struct_size = sizeof report};
+    const int32_t canvas[5] = {TINY_BOS, 4, TINY_EOS, TINY_MASK, TINY_MASK};
+    const uint8_t given[5] = {DIFFULM_ROLE_GIVEN, DIFFULM_ROLE_GIVEN, DIFFULM_ROLE_EDITABLE,
+                              DIFFULM_ROLE_MASKED, DIFFULM_ROLE_MASKED};
+    size_t row;
+    o.stop_id = TINY_EOS;
+    diffulm_session *session = session_of(model, "ar", 1, &o);
+    assert_int_equal(diffulm_session_add(session, canvas, 5, given, NULL, &row), DIFFULM_OK);
+    assert_int_equal(diffulm_session_step(session, &report), DIFFULM_DONE);
+    assert_int_equal(report.scored, 0);
+    diffulm_session_destroy(session);
+    session = session_of(model, NULL, 0, &o);
+    assert_int_equal(diffulm_session_add(session, canvas, 5, given, NULL, &row), DIFFULM_OK);
+    assert_int_equal(diffulm_session_step(session, &report), DIFFULM_AGAIN);
+    diffulm_session_destroy(session);
+    o.stop_id = TINY_VOCABULARY;
+    diffulm_sampler *sampler = NULL;
+    assert_int_equal(diffulm_sampler_create("ar", NULL, &sampler), DIFFULM_OK);
+    assert_int_equal(diffulm_session_create(model, sampler, &o, &session), DIFFULM_E_ARGUMENT);
+    assert_message_names("stop_id");
+    diffulm_sampler_unref(sampler);
+    diffulm_model_unref(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(causal_loss_is_the_cross_entropy_of_the_next_target_token),
-        cmocka_unit_test(causal_objective_names_what_it_cannot_take)};
+        cmocka_unit_test(causal_objective_names_what_it_cannot_take),
+        cmocka_unit_test(a_trained_causal_model_answers_left_to_right_and_stops_at_eos),
+        cmocka_unit_test(kept_keys_and_values_give_the_same_bits_as_computing_them_again),
+        cmocka_unit_test(kept_keys_and_values_notice_edits_pins_and_restored_snapshots),
+        cmocka_unit_test(a_stopped_row_frees_its_place_and_reparam_goes_on)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
