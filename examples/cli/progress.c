@@ -1,0 +1,55 @@
+/* progress.c: what a run tells on its way: lines of metrics.jsonl, and one on the terminal. */
+#include <jansson.h>
+#include <unistd.h>
+
+#include "finetune.h"
+
+/* Opens a line of metrics.jsonl. */
+static void begin_metrics(struct run *run, const struct recipe_stage *s, int64_t step)
+{
+    json_t *name = json_string(s->name ? s->name : "");
+    fputs("{\"stage\": ", run->metrics);
+    json_dumpf(name, run->metrics, JSON_ENCODE_ANY);
+    fprintf(run->metrics, ", \"step\": %lld, ", (long long)step);
+    json_decref(name);
+}
+
+void progress_update(struct run *run, const struct recipe_stage *s, struct progress *p,
+                     const struct diffulm_trainer_report *r, int64_t tokens)
+{
+    const double now = cli_seconds();
+    const bool last = r->step == s->steps;
+    p->ce += r->cross_entropy;
+    p->tokens += (double)tokens;
+    p->updates++;
+    if (r->step % run->recipe.log_every != 0 && !last)
+        return;
+    const double rate = p->tokens / (now - p->since);
+    const double left =
+        (now - p->shown) / (double)(r->step - p->first) * (double)(s->steps - r->step);
+    begin_metrics(run, s, r->step);
+    fprintf(run->metrics,
+            "\"cross_entropy\": %.5f, \"grad_norm\": %.4f, "
+            "\"lr\": %.4g, \"tokens_per_second\": %.0f, \"seconds\": %.1f}\n",
+            p->ce / (double)p->updates, r->grad_norm, r->lr, rate, now - run->started);
+    fflush(run->metrics);
+    printf("%s%s %lld/%lld  cross entropy %.4f  lr %.2g  %.0f tokens/s  %.0f s left%s",
+           isatty(1) ? "\r" : "", s->name ? s->name : "stage", (long long)r->step,
+           (long long)s->steps, p->ce / (double)p->updates, r->lr, rate, left,
+           isatty(1) && !last ? "   " : "\n");
+    fflush(stdout);
+    p->ce = p->tokens = 0;
+    p->updates = 0;
+    p->since = now;
+}
+
+void progress_validation(struct run *run, const struct recipe_stage *s, int64_t step,
+                         double cross_entropy)
+{
+    printf("%s: validation cross entropy %.4f after %lld updates\n", s->name ? s->name : "stage",
+           cross_entropy, (long long)step);
+    begin_metrics(run, s, step);
+    fprintf(run->metrics, "\"validation_cross_entropy\": %.5f, \"seconds\": %.1f}\n", cross_entropy,
+            cli_seconds() - run->started);
+    fflush(run->metrics);
+}
