@@ -40,6 +40,9 @@ char *piece_text(const diffulm_tokenizer *tokenizer, int32_t id)
     return out;
 }
 
+/* One step a token: as many as any row may have. */
+#define LONGEST_CAUSAL (1 << 20)
+
 int denoise_sampler(const char *command, const struct denoise_options *o,
                     struct diffulm_session_options *session, diffulm_sampler **sampler)
 {
@@ -60,7 +63,13 @@ int denoise_sampler(const char *command, const struct denoise_options *o,
     so.steps = (int32_t)o->steps;
     so.temperature = o->temperature;
     so.sampling = o->temperature > 0 ? DIFFULM_SAMPLING_CATEGORICAL : DIFFULM_SAMPLING_ARGMAX;
-    return diffulm_sampler_create(o->policy, &so, sampler) < 0 ? (cli_fail(command), CLI_USAGE) : 0;
+    if (o->causal) {
+        session->attention = DIFFULM_ATTENTION_CAUSAL;
+        so.shift_logits = 1;
+        so.steps = LONGEST_CAUSAL;
+    }
+    const char *policy = o->causal && !o->policy ? "ar" : o->policy;
+    return diffulm_sampler_create(policy, &so, sampler) < 0 ? (cli_fail(command), CLI_USAGE) : 0;
 }
 
 static void add_frame(struct frames *frames, const diffulm_session *session,
@@ -225,6 +234,7 @@ int denoise(const char *command, const struct cli_bundle *bundle, const struct d
         return code;
     so.mask_id = bundle->ids.mask >= 0 ? bundle->ids.mask : bundle->info.mask_id;
     so.newline_id = bundle->newline;
+    so.stop_id = o->causal ? bundle->ids.eos : -1;
     diffulm_status rc = diffulm_session_create(bundle->model, sampler, &so, &session);
     for (size_t i = 0; rc == DIFFULM_OK && i < count; i++) {
         size_t row;

@@ -21,10 +21,11 @@ struct denoise_options {
     int64_t steps, seed, threads;
     double temperature;
     bool json, quiet, mbr;
+    bool causal; /* the model was trained to predict the next token: left to right until eos */
 };
 #define DENOISE_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        NULL, NULL, "full", NULL, 10, 0, 0, 0, false, false, false                                 \
+        NULL, NULL, "full", NULL, 10, 0, 0, 0, false, false, false, false                          \
     }
 /* Rows of an option table for these options; needs `o` in scope. */
 #define DENOISE_OPTION_ROWS(o)                                                                     \
@@ -36,6 +37,9 @@ struct denoise_options {
         {"seed", "N", "of random draws [0]", CLI_INT, &(o).seed},                                  \
         {"attention", "KIND", "full, prefix_lm, causal or blockwise [full]", CLI_TEXT,             \
          &(o).attention},                                                                          \
+        {"causal", NULL,                                                                           \
+         "a model of the causal objective: left to right, one token a step, until eos", CLI_FLAG,  \
+         &(o).causal},                                                                             \
         {"threads", "N", "0: one per core [0]", CLI_INT, &(o).threads},                            \
         {"adapter", "FOLDER", "add this LoRA adapter to the model", CLI_TEXT, &(o).adapter},       \
         {"json", NULL, "print one JSON object", CLI_FLAG, &(o).json},                              \

@@ -53,6 +53,18 @@ static int choose_lengths(const struct cli_bundle *b, const char *folder,
     return code;
 }
 
+/* A causal model says itself where it ends: the canvas is what the model can hold. */
+static int longest(const struct cli_bundle *bundle, size_t prompt, size_t *lengths, size_t *count)
+{
+    const size_t row = (size_t)bundle->info.longest_row;
+    if (row < prompt + 2)
+        return cli_error("generate", CLI_FAILED, "the prompt has %zu tokens, the model takes %zu",
+                         prompt, row - 2);
+    lengths[0] = row - prompt - 1;
+    *count = 1;
+    return 0;
+}
+
 static int generate(const char *folder, const char *text, size_t text_length, int64_t length,
                     int64_t beam, const struct denoise_options *o)
 {
@@ -66,7 +78,9 @@ static int generate(const char *folder, const char *text, size_t text_length, in
         cli_encode_prompt(&bundle, text, text_length, &prompt) < 0)
         code = cli_fail("generate");
     if (code == 0)
-        code = choose_lengths(&bundle, folder, &prompt, length, beam, lengths, &count);
+        code = o->causal && !length
+                   ? longest(&bundle, prompt.count, lengths, &count)
+                   : choose_lengths(&bundle, folder, &prompt, length, beam, lengths, &count);
     if (code == 0) {
         for (size_t i = 0; i < count; i++)
             answer_canvas(&bundle, &prompt, lengths[i], &canvases[i]);
@@ -86,7 +100,8 @@ int cli_generate(int argc, char **argv)
     int64_t length = 0, beam = 1;
     const struct cli_option options[] = {
         {"file", "PATH", "read the prompt from a file", CLI_TEXT, &file},
-        {"length", "N", "tokens to generate; default: predicted by the model", CLI_INT, &length},
+        {"length", "N", "tokens to generate; default: predicted by the model (causal: at most)",
+         CLI_INT, &length},
         {"length-beam", "N", "predicted lengths to try, at most 64 [1]", CLI_INT, &beam},
         {"mbr", NULL, "keep the answer most like the others instead of the best score", CLI_FLAG,
          &o.mbr},

@@ -1,0 +1,216 @@
+"""The paper's claims about translation, in miniature: Multi30k German to English.
+
+  multi30k.py PROGRAM DATA [--work FOLDER] [--updates N] [--rows N] [--jobs N] [--runs A,B] [--out FILE.json]
+
+PROGRAM is diffulm; DATA a folder with mt/multi30k (task 1, and task 2's captions) and models/me5-small-pruned. Everything is made
+in --work: lower-cased data, the first six layers of the encoder, recipes, models. A run that is there already is not made again, one
+that was stopped goes on from its last checkpoint. Test sentences are never trained on; nothing is chosen by them.
+"""
+import argparse
+import concurrent.futures
+import gzip
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import time
+
+LAYERS = 6
+STEPS = (1, 4, 10, 50)
+BASE = {"model_type": "bert", "architectures": ["BertForMaskedLM"], "vocab_size": 16896, "max_position_embeddings": 512,
+        "type_vocab_size": 1, "layer_norm_eps": 1e-12, "hidden_act": "gelu", "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "mask_token_id": 16895}
+SIZES = {"128x4": (128, 4, 4), "256x6": (256, 6, 4), "384x6": (384, 6, 12)}
+# name: what the weights start from, the objective, the share of the training pairs
+RUNS = {
+    "pretrained": ("384x6", "mlm", 1),
+    "diffusion from the encoder": ("encoder", "diffusion", 1),
+    "diffusion from our masked LM": ("pretrained", "diffusion", 1),
+    "diffusion from nothing": ("384x6", "diffusion", 1),
+    "causal from the encoder": ("encoder", "causal", 1),
+    "causal from nothing": ("384x6", "causal", 1),
+    "diffusion from nothing, 256x6": ("256x6", "diffusion", 1),
+    "diffusion from nothing, 128x4": ("128x4", "diffusion", 1),
+    "diffusion from the encoder, 1/4 of the pairs": ("encoder", "diffusion", 4),
+    "diffusion from the encoder, 1/16 of the pairs": ("encoder", "diffusion", 16),
+}
+
+
+def lines(path):
+    opener = gzip.open if path.endswith(".gz") else open
+    with opener(path, "rt", encoding="utf-8") as file:
+        return [line.strip().lower() for line in file]
+
+
+def write_jsonl(path, records):
+    with open(path + ".part", "w", encoding="utf-8") as file:
+        for record in records:
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    os.replace(path + ".part", path)
+
+
+def prepare_data(data, work):
+    mt = os.path.join(data, "mt", "multi30k")
+    for split, source in (("train", "train"), ("validation", "val"), ("test", "test_2016_flickr")):
+        pairs = zip(lines(f"{mt}/{source}.de"), lines(f"{mt}/{source}.en"))
+        rows = [{"task": "de-en", "source": de, "target": en} for de, en in pairs if de and en]
+        write_jsonl(f"{work}/{split}.jsonl", rows)
+        if split == "train":
+            for share in (4, 16):
+                write_jsonl(f"{work}/train-{share}.jsonl", rows[::share])
+    captions = [text for n in range(1, 6) for side in ("de", "en") for text in lines(f"{mt}/task2/train.{n}.{side}.gz")]
+    write_jsonl(f"{work}/captions.jsonl", ({"text": text} for text in captions if text))
+
+
+def first_layers(source, target):
+    """The encoder's first LAYERS layers, by copying their bytes."""
+    os.makedirs(target, exist_ok=True)
+    with open(f"{source}/config.json", encoding="utf-8") as file:
+        config = json.load(file)
+    with open(f"{source}/model.safetensors", "rb") as file:
+        size = struct.unpack("<Q", file.read(8))[0]
+        header = json.loads(file.read(size))
+        start, kept, blocks, at = 8 + size, {}, [], 0
+        for name, entry in header.items():
+            parts = name.split(".")
+            if name == "__metadata__" or ("layer" in parts and int(parts[parts.index("layer") + 1]) >= LAYERS):
+                continue
+            begin, end = entry["data_offsets"]
+            file.seek(start + begin)
+            blocks.append(file.read(end - begin))
+            kept[name] = {**entry, "data_offsets": [at, at + end - begin]}
+            at += end - begin
+    text = json.dumps(kept).encode()
+    text += b" " * (-len(text) % 8)
+    with open(f"{target}/model.safetensors", "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + b"".join(blocks))
+    with open(f"{target}/config.json", "w", encoding="utf-8") as file:
+        json.dump({**config, "num_hidden_layers": LAYERS}, file)
+    shutil.copy(f"{source}/tokenizer.json", target)
+
+
+def folder_of(work, name):
+    return os.path.join(work, "runs", name.replace(" ", "-").replace("/", "_").replace(",", ""))
+
+
+def recipe(data, work, name, updates, seed):
+    start, objective, share = RUNS[name]
+    out = {"output": folder_of(work, name), "threads": 1, "seed": seed, "checkpoint_every": 200, "keep": 1, "samples": 4,
+           "data": f"{work}/{'captions' if objective == 'mlm' else 'train' if share == 1 else f'train-{share}'}.jsonl"}
+    if objective != "mlm":
+        out["validation"] = f"{work}/validation.jsonl"
+    if objective == "causal":
+        out["attention"] = "causal"
+    if start == "encoder":
+        out["model"] = f"{work}/encoder"
+    elif start in RUNS:
+        out["model"] = folder_of(work, start)
+    else:
+        hidden, layers, heads = SIZES[start]
+        out["architecture"], out["tokenizer"] = f"{work}/{start}.json", os.path.join(data, "models", "me5-small-pruned")
+        with open(out["architecture"], "w", encoding="utf-8") as file:
+            json.dump({**BASE, "hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": heads,
+                       "intermediate_size": 4 * hidden}, file)
+    stage = {"name": objective, "objective": objective, "steps": updates, "tokens": 1024, "lr": 5e-4, "lr_schedule": "linear",
+             "warmup": updates // 20, "validate_every": max(1, updates // 4)}
+    if objective == "mlm":
+        stage["mask_ratio"] = 0.3
+    return {**out, "stages": [stage]}
+
+
+def is_done(folder):
+    return os.path.exists(f"{folder}/done.json")
+
+
+def train(program, data, work, name, updates, seed):
+    """Trains a run where it is not done, and returns its report."""
+    folder = folder_of(work, name)
+    if is_done(folder):
+        with open(f"{folder}/done.json", encoding="utf-8") as file:
+            return json.load(file)
+    start = RUNS[name][0]
+    if start in RUNS:
+        train(program, data, work, start, updates, seed)
+    os.makedirs(folder, exist_ok=True)
+    path = f"{folder}/recipe.yaml"
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(recipe(data, work, name, updates, seed), file, indent=1)  # JSON is YAML
+    resume = ["--resume"] if os.path.isdir(f"{folder}/checkpoints") else []
+    began = time.time()
+    with open(f"{folder}/log.txt", "a", encoding="utf-8") as log:
+        subprocess.run([program, "finetune", path, *resume], check=True, stdout=log, stderr=log)
+    with open(f"{folder}/metrics.jsonl", encoding="utf-8") as file:
+        metrics = [json.loads(line) for line in file]
+    validation = [m["validation_cross_entropy"] for m in metrics if "validation_cross_entropy" in m]
+    report = {"run": name, "updates": updates, "tokens": 1024, "seed": seed, "seconds": round(time.time() - began),
+              "validation_cross_entropy": validation}
+    with open(f"{folder}/done.json", "w", encoding="utf-8") as file:
+        json.dump(report, file)
+    shutil.rmtree(f"{folder}/checkpoints", ignore_errors=True)
+    return report
+
+
+def evaluate(program, work, name, rows):
+    folder = folder_of(work, name)
+    test = f"{work}/test.jsonl"
+    if rows:
+        test = f"{work}/test-{rows}.jsonl"
+        with open(f"{work}/test.jsonl", encoding="utf-8") as file:
+            write_jsonl(test, [json.loads(line) for line in file][:rows])
+    command = [program, "evaluate", folder, test, "--metrics", "bleu", "--json", "--threads", "1"]
+    if RUNS[name][1] == "causal":
+        command += ["--attention", "causal", "--policy", "ar", "--shift-logits", "--stop-at-eos", "--trim", "64", "--steps", "64"]
+    else:
+        command += ["--oracle", "--steps", ",".join(map(str, STEPS))]
+    began = time.time()
+    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    scores = {str(item["steps"]): round(item["bleu"], 2) for item in result}
+    return {"bleu": scores, "evaluation_seconds": round(time.time() - began, 1)}
+
+
+def commit():
+    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("data")
+    parser.add_argument("--work", default="build/multi30k")
+    parser.add_argument("--updates", type=int, default=1000)
+    parser.add_argument("--rows", type=int, default=0, help="test sentences [all]")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--runs", default=",".join(str(i) for i in range(len(RUNS))), help="numbers of runs, from 0 [all]")
+    parser.add_argument("--train-only", action="store_true")
+    parser.add_argument("--out")
+    a = parser.parse_args()
+    work = os.path.abspath(a.work)
+    program = os.path.abspath(a.program)
+    os.makedirs(work, exist_ok=True)
+    if not os.path.exists(f"{work}/captions.jsonl"):
+        prepare_data(a.data, work)
+    if not os.path.exists(f"{work}/encoder/tokenizer.json"):
+        first_layers(os.path.join(a.data, "models", "me5-small-pruned"), f"{work}/encoder")
+    names = [list(RUNS)[int(i)] for i in a.runs.split(",")]
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
+        waiting = {pool.submit(train, program, os.path.abspath(a.data), work, name, a.updates, a.seed): name for name in names}
+        for future in concurrent.futures.as_completed(waiting):
+            results.append(future.result())
+            print(f"{time.strftime('%H:%M:%S')} {waiting[future]}: trained", file=sys.stderr, flush=True)
+        if not a.train_only:
+            scored = pool.map(lambda r: {**r, **evaluate(program, work, r["run"], a.rows)} if RUNS[r["run"]][1] != "mlm" else r, results)
+            results = sorted(scored, key=lambda r: list(RUNS).index(r["run"]))
+    report = {"command": " ".join(sys.argv), "commit": commit(), "results": results}
+    if a.out:
+        with open(a.out, "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=1)
+    for r in results:
+        print(r["run"], r["validation_cross_entropy"][-1:], r.get("bleu", ""))
+
+
+if __name__ == "__main__":
+    main()
