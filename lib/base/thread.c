@@ -1,7 +1,9 @@
 /* thread.c: parallel loops over OpenMP (shared with oneDNN's team), or serial without it. */
 #include "base/thread.h"
 
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -19,10 +21,35 @@ int dulm_thread_count(void)
     return 1;
 }
 
+static atomic_int forked;
+static pthread_once_t watched = PTHREAD_ONCE_INIT;
+
+static void in_child(void)
+{
+    atomic_store(&forked, 1);
+}
+
+static void watch(void)
+{
+    /* Out of memory is the one failure; a child is then as it is without us. */
+    (void)pthread_atfork(NULL, NULL, in_child);
+}
+
+void dulm_threads_watch_forks(void)
+{
+    (void)pthread_once(&watched, watch);
+}
+
+int dulm_threads_here(int threads)
+{
+    return atomic_load_explicit(&forked, memory_order_relaxed) ? 1 : threads;
+}
+
 void dulm_parallel(int threads, size_t count, size_t grain,
                    void (*body)(void *user, size_t begin, size_t end, int worker), void *user)
 {
     const size_t pieces = (count + grain - 1) / grain;
+    threads = dulm_threads_here(threads);
     if ((size_t)threads > pieces)
         threads = (int)pieces;
 #ifdef _OPENMP

@@ -51,6 +51,7 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
     struct diffulm_runtime *rt = dulm_alloc_zero(1, sizeof *rt);
     if (!rt)
         return dulm_fail_memory();
+    dulm_threads_watch_forks();
     dulm_refcount_init(&rt->refs);
     rt->threads = o.threads ? o.threads : dulm_thread_count();
     rt->backend = o.backend;

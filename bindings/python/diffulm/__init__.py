@@ -11,7 +11,8 @@
 
 A binding by ctypes: every class owns a handle of the C library, whose headers say what is not said here. Calls release the
 interpreter's lock. Frozen handles (Runtime, Tokenizer, Model, Adapter, LengthHead, Sampler, Schedule, Dataset) may be shared by threads;
-a Session, a Reader or a Trainer belongs to one thread at a time. After a fork open handles anew in the child.
+a Session, a Reader or a Trainer belongs to one thread at a time. A forked child computes on one thread; start processes by
+"spawn" where they are to use more.
 """
 from ._native import (Cancelled, Error, FileError, FormatError, InvalidArgument, InvalidState, InvalidText, LimitExceeded, NotFinite,
                       OutOfMemory, Unsupported, lib as _lib)

@@ -215,18 +215,6 @@ def text_of(call, start=256):
     return buffer.raw[:length.value].decode("utf-8")
 
 
-_generation = 0
-
-
-def _forked():
-    global _generation
-    _generation += 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
-
-
 class Handle:
     """Owns a handle of the library. A context manager; closed at the latest when it is collected."""
 
@@ -234,15 +222,11 @@ class Handle:
 
     def __init__(self, address):
         self._address = address
-        self._generation = _generation
 
     @property
     def address(self):
         if not self._address:
             raise ValueError(f"this {type(self).__name__} is closed")
-        if self._generation != _generation:
-            raise RuntimeError(f"this {type(self).__name__} was made before the process forked: its threads are not here; "
-                               "open it in the child, or start processes by 'spawn'")
         return self._address
 
     @property
@@ -251,7 +235,7 @@ class Handle:
 
     def close(self):
         address, self._address = self._address, None
-        if address and self._generation == _generation:
+        if address:
             getattr(lib, self._release)(address)
 
     def __enter__(self):

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "nn/runtime.h"
 
 /* Up to 3.11.1, oneDNN's generated kernels use the stack pointer for an address in the heap (oneDNN issue
@@ -38,6 +39,7 @@ diffulm_status dulm_onednn_gemm(int threads, bool trans_a, bool trans_b, size_t 
                                 bool accumulate, float *c, size_t ldc)
 {
     sigset_t signals;
+    threads = dulm_threads_here(threads);
     block_team(threads, &signals);
     const int before = omp_get_max_threads();
     if (before != threads)
