@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH = 4200, NOTE = 1024 };
+enum { PATH = 4200 };
 
 static diffulm_status save_model(const void *t, const char *path, const void *note, size_t n)
 {
@@ -102,75 +102,114 @@ static void forget_old(const char *output, int stage, int64_t keep)
     }
 }
 
+/* Names in the note, and in messages. */
+static const struct {
+    const char *key, *meaning;
+    size_t offset;
+} sames[] = {
+    {"rows", "number of rows in data", offsetof(struct run_same, records)},
+    {"settings_crc32", "checksum of the settings of data",
+     offsetof(struct run_same, settings_crc32)},
+    {"data_crc32", "checksum of data", offsetof(struct run_same, data_crc32)},
+    {"tokenizer_crc32", "checksum of the tokenizer", offsetof(struct run_same, tokenizer_crc32)},
+    {"order", "order (0 shuffled, 1 file)", offsetof(struct run_same, order)},
+    {"max_length", "max_length", offsetof(struct run_same, max_length)},
+    {"too_long", "too_long (0 skip, 1 cut)", offsetof(struct run_same, too_long)},
+    {"tokens", "tokens", offsetof(struct run_same, tokens)}};
+enum { SAMES = sizeof sames / sizeof *sames };
+
+static char *write_note(const struct run_state *s)
+{
+    json_t *json = json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f}", "position", s->position, "too_long_rows",
+        (json_int_t)s->too_long, "metrics_bytes", (json_int_t)s->metrics_bytes, "samples_bytes",
+        (json_int_t)s->samples_bytes, "unvalidated", (json_int_t)s->unvalidated, "ce", s->ce,
+        "seen_tokens", s->seen_tokens, "updates", s->updates);
+    for (size_t i = 0; i < SAMES; i++) {
+        const int64_t *value = (const int64_t *)((const char *)&s->same + sames[i].offset);
+        json_object_set_new(json, sames[i].key, json_integer((json_int_t)*value));
+    }
+    char *note = json ? json_dumps(json, 0) : NULL;
+    json_decref(json);
+    return note;
+}
+
 diffulm_status checkpoints_save(const char *output, int stage, int64_t step, int64_t keep,
                                 const struct checkpointed *what, const struct run_state *s)
 {
-    char path[PATH], note[NOTE];
-    const int n = snprintf(
-        note, sizeof note,
-        "{\"epoch\": %lld, \"position\": %lld, \"rows\": %lld, \"data_crc32\": %lld, "
-        "\"tokens\": %lld, \"metrics_bytes\": %lld, \"samples_bytes\": %lld, "
-        "\"unvalidated\": %lld, \"ce\": %.17g, \"seen_tokens\": %.17g, \"updates\": %.17g}",
-        (long long)s->epoch, (long long)s->position, (long long)s->rows, (long long)s->data_crc32,
-        (long long)s->tokens, (long long)s->metrics_bytes, (long long)s->samples_bytes,
-        (long long)s->unvalidated, s->ce, s->seen_tokens, s->updates);
+    char path[PATH];
+    char *note = write_note(s);
+    if (!note)
+        return DIFFULM_E_OUT_OF_MEMORY;
     snprintf(path, sizeof path, "%s/checkpoints", output);
     (void)mkdir(path, 0777); /* the save tells if it isn't there */
     path_of(output, stage, step, path);
-    diffulm_status rc = what->save(what->trainer, path, note, (size_t)n);
+    diffulm_status rc = what->save(what->trainer, path, note, strlen(note));
+    free(note);
     if (rc == DIFFULM_OK)
         forget_old(output, stage, keep);
     return rc;
 }
 
-static int same(const char *command, const char *path, const char *key, json_int_t then,
-                int64_t now)
+static int check_same(const char *command, const char *path, const json_t *json,
+                      const struct run_same *now)
 {
-    return then == now ? 0
-                       : cli_error(command, CLI_FAILED,
-                                   "%s: %s was %lld in this checkpoint, now it is %lld", path, key,
-                                   (long long)then, (long long)now);
+    for (size_t i = 0; i < SAMES; i++) {
+        const int64_t value = *(const int64_t *)((const char *)now + sames[i].offset);
+        const json_int_t then = json_integer_value(json_object_get(json, sames[i].key));
+        if (then != value)
+            return cli_error(command, CLI_FAILED,
+                             "%s: %s was %lld in this checkpoint, now it is %lld", path,
+                             sames[i].meaning, (long long)then, (long long)value);
+    }
+    return 0;
 }
 
 static int read_note(const char *command, const char *path, const char *note, size_t length,
                      struct run_state *s)
 {
-    json_int_t epoch, position, rows, data_crc32, tokens, metrics, samples, unvalidated;
+    const char *position;
+    json_int_t too_long, metrics, samples, unvalidated;
     json_error_t error;
     json_t *json = json_loadb(note, length, 0, &error);
-    const int read = json_unpack(
-        json, "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F, s:F, s:F}", "epoch", &epoch,
-        "position", &position, "rows", &rows, "data_crc32", &data_crc32, "tokens", &tokens,
-        "metrics_bytes", &metrics, "samples_bytes", &samples, "unvalidated", &unvalidated, "ce",
-        &s->ce, "seen_tokens", &s->seen_tokens, "updates", &s->updates);
+    const int read = json_unpack(json, "{s:s, s:I, s:I, s:I, s:I, s:F, s:F, s:F}", "position",
+                                 &position, "too_long_rows", &too_long, "metrics_bytes", &metrics,
+                                 "samples_bytes", &samples, "unvalidated", &unvalidated, "ce",
+                                 &s->ce, "seen_tokens", &s->seen_tokens, "updates", &s->updates);
+    int code = 0;
+    if (read != 0 || too_long < 0 || metrics < 0 || samples < 0)
+        code = cli_error(command, CLI_FAILED, "%s: its note is not that of diffulm finetune", path);
+    if (code == 0)
+        code = check_same(command, path, json, &s->same);
+    if (code == 0) {
+        s->position = strcpy(cli_alloc(strlen(position) + 1, 1), position);
+        s->too_long = too_long;
+        s->metrics_bytes = metrics;
+        s->samples_bytes = samples;
+        s->unvalidated = unvalidated;
+    }
     json_decref(json);
-    if (read != 0 || epoch < 0 || epoch > UINT32_MAX || position < 0 || position > rows ||
-        metrics < 0 || samples < 0)
-        return cli_error(command, CLI_FAILED, "%s: its note is not that of diffulm finetune", path);
-    int code = same(command, path, "number of rows in data", rows, s->rows);
-    if (code == 0)
-        code = same(command, path, "checksum of data", data_crc32, s->data_crc32);
-    if (code == 0)
-        code = same(command, path, "tokens", tokens, s->tokens);
-    s->epoch = epoch;
-    s->position = position;
-    s->metrics_bytes = metrics;
-    s->samples_bytes = samples;
-    s->unvalidated = unvalidated;
     return code;
 }
 
 int checkpoints_restore(const char *command, const char *output, int stage, int64_t step,
                         const struct checkpointed *what, struct run_state *state)
 {
-    char path[PATH], note[NOTE];
+    char path[PATH];
     size_t length = 0;
     path_of(output, stage, step, path);
-    const diffulm_status rc = what->restore(what->trainer, path, note, sizeof note, &length);
+    diffulm_status rc = what->restore(what->trainer, path, NULL, 0, &length);
+    char *note = cli_alloc(length + 1, 1);
+    if (rc == DIFFULM_BUFFER_TOO_SMALL)
+        rc = what->restore(what->trainer, path, note, length, &length);
+    int code;
     if (rc == DIFFULM_E_FORMAT)
-        return cli_error(command, CLI_FAILED, "%s (remove it to go on from an older one)",
+        code = cli_error(command, CLI_FAILED, "%s (remove it to go on from an older one)",
                          diffulm_error_message());
-    if (rc < 0)
-        return cli_fail(command);
-    return read_note(command, path, note, rc == DIFFULM_OK ? length : 0, state);
+    else if (rc < 0)
+        code = cli_fail(command);
+    else
+        code = read_note(command, path, note, rc == DIFFULM_OK ? length : 0, state);
+    free(note);
+    return code;
 }

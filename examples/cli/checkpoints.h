@@ -4,11 +4,18 @@
 
 #include "cli.h"
 
+/* What must be the same again when a run goes on: together, these make the rows of every update. */
+struct run_same {
+    int64_t records, data_crc32, settings_crc32, tokenizer_crc32;
+    int64_t order, max_length, too_long;
+    int64_t tokens; /* of an update */
+};
+
 /* Where a run stands beside its trainer: kept as JSON in the checkpoint's note. */
 struct run_state {
-    int64_t epoch, position;              /* in the data */
-    int64_t rows, data_crc32;             /* of the data: must be the same again */
-    int64_t tokens;                       /* of an update: must be the same again */
+    struct run_same same;
+    char *position;                       /* of the reader, in hexadecimal digits */
+    int64_t too_long;                     /* rows cut or left out */
     int64_t metrics_bytes, samples_bytes; /* what of the files was written by then */
     int64_t unvalidated;                  /* 1: stopped before the validation of this step */
     double ce, seen_tokens, updates;      /* since the last line of progress */
@@ -28,8 +35,8 @@ int64_t checkpoints_newest(const char *output, int stage);
 /* Writes one, then removes all but the newest `keep` of the stage and what interruptions left. */
 diffulm_status checkpoints_save(const char *output, int stage, int64_t step, int64_t keep,
                                 const struct checkpointed *what, const struct run_state *state);
-/* Gives trainer and state what the checkpoint holds. state: rows, data_crc32 and tokens are set, and compared.
- * Returns 0, or prints and returns an exit code. */
+/* Gives trainer and state what the checkpoint holds. state: `same` is set, and compared; position is the caller's to
+ * free. Returns 0, or prints and returns an exit code; position is NULL then. */
 int checkpoints_restore(const char *command, const char *output, int stage, int64_t step,
                         const struct checkpointed *what, struct run_state *state);
 

@@ -7,8 +7,8 @@
 #include "batches.h"
 #include "checkpoints.h"
 #include "cli.h"
+#include "parts.h"
 #include "recipe.h"
-#include "rows.h"
 
 #define FINETUNE "finetune"
 /* A failure whose message was printed already. */
@@ -20,13 +20,13 @@ extern volatile sig_atomic_t finetune_interrupted;
 struct run {
     struct recipe recipe;
     struct cli_bundle bundle;
-    struct rows rows, validation;
-    struct walk walk; /* through rows */
+    struct rows validation;
+    struct walk walk; /* through the data */
     FILE *metrics;
     double started;
     bool sampled; /* samples.jsonl is this run's */
     bool resume;
-    uint32_t data_crc32; /* of the encoded rows */
+    struct data_identity identity;
 };
 
 /* Of a stage, since its last line of progress. */

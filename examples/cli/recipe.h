@@ -5,12 +5,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "datasets.h"
+
 #define RECIPE_STAGES 8
 
 enum recipe_objective { RECIPE_MLM, RECIPE_DIFFUSION, RECIPE_LENGTH };
 
 struct recipe_stage {
     char *name;
+    char *where; /* file:line:column of the recipe */
     int64_t objective, steps, corruption, weight, lr_schedule, warmup, timesteps, tokens;
     int64_t mask_on_source, lora_rank, dropout;
     int64_t save_adapter, checkpoint_activations, validate_every;
@@ -19,12 +22,13 @@ struct recipe_stage {
 };
 
 struct recipe {
-    char *model, *architecture; /* a folder, or a config.json for fresh weights */
-    char *tokenizer;            /* a folder or file; default: the model's folder */
-    char *data, *validation;    /* JSONL: source, target */
+    char *model, *architecture;          /* a folder, or a config.json for fresh weights */
+    char *tokenizer;                     /* a folder or file; default: the model's folder */
+    char *model_where, *tokenizer_where; /* file:line:column; NULL: not named */
+    struct data_list data, validation;
     char *output;
     int64_t seed, threads, max_length, dtype, attention, save_every, log_every, samples;
-    int64_t checkpoint_every, keep;
+    int64_t checkpoint_every, keep, order, too_long;
     struct recipe_stage stages[RECIPE_STAGES];
     size_t stage_count;
 };

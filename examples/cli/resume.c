@@ -1,5 +1,6 @@
 /* resume.c: where a run stands, kept in its checkpoints and found again. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,30 +25,43 @@ static int cut(const struct run *run, const char *name, int64_t bytes)
     return 0;
 }
 
+static struct run_same same_of(const struct run *run, size_t stage)
+{
+    return (struct run_same){.records = (int64_t)run->walk.source.records,
+                             .data_crc32 = run->identity.data_crc32,
+                             .settings_crc32 = run->identity.settings_crc32,
+                             .tokenizer_crc32 = run->identity.tokenizer_crc32,
+                             .order = run->recipe.order,
+                             .max_length = (int64_t)run->walk.limit.max_length,
+                             .too_long = run->recipe.too_long,
+                             .tokens = run->recipe.stages[stage].tokens};
+}
+
 diffulm_status stage_checkpoint(struct run *run, size_t stage, int64_t step,
                                 const struct progress *p, const struct checkpointed *what)
 {
-    const struct run_state state = {.epoch = run->walk.epoch,
-                                    .position = (int64_t)run->walk.position,
-                                    .rows = (int64_t)run->rows.count,
-                                    .data_crc32 = run->data_crc32,
-                                    .tokens = run->recipe.stages[stage].tokens,
-                                    .metrics_bytes = bytes_of(run, "metrics.jsonl"),
-                                    .samples_bytes = bytes_of(run, "samples.jsonl"),
-                                    .ce = p->ce,
-                                    .seen_tokens = p->tokens,
-                                    .unvalidated = p->unvalidated,
-                                    .updates = (double)p->updates};
-    return checkpoints_save(run->recipe.output, (int)stage, step, run->recipe.keep, what, &state);
+    struct run_state state = {.same = same_of(run, stage),
+                              .position = walk_position(&run->walk),
+                              .too_long = (int64_t)run->walk.too_long,
+                              .metrics_bytes = bytes_of(run, "metrics.jsonl"),
+                              .samples_bytes = bytes_of(run, "samples.jsonl"),
+                              .ce = p->ce,
+                              .seen_tokens = p->tokens,
+                              .unvalidated = p->unvalidated,
+                              .updates = (double)p->updates};
+    if (!state.position)
+        return DIFFULM_E_ARGUMENT;
+    const diffulm_status rc =
+        checkpoints_save(run->recipe.output, (int)stage, step, run->recipe.keep, what, &state);
+    free(state.position);
+    return rc;
 }
 
 int64_t stage_resume(struct run *run, size_t stage, struct progress *p,
                      const struct checkpointed *what)
 {
     const int64_t step = run->resume ? checkpoints_newest(run->recipe.output, (int)stage) : -1;
-    struct run_state state = {.rows = (int64_t)run->rows.count,
-                              .data_crc32 = run->data_crc32,
-                              .tokens = run->recipe.stages[stage].tokens};
+    struct run_state state = {.same = same_of(run, stage)};
     if (step < 0)
         return 0;
     if (step > run->recipe.stages[stage].steps) {
@@ -63,10 +77,13 @@ int64_t stage_resume(struct run *run, size_t stage, struct progress *p,
                  cut(run, "samples.jsonl", state.samples_bytes) != 0))
         return -1;
     run->sampled = state.samples_bytes > 0;
-    if (walk_go_to(&run->walk, (uint32_t)state.epoch, (size_t)state.position) < 0) {
+    const diffulm_status rc = walk_go_to(&run->walk, state.position);
+    free(state.position);
+    if (rc < 0) {
         cli_fail(FINETUNE);
         return -1;
     }
+    run->walk.too_long = (uint64_t)state.too_long;
     p->ce = state.ce;
     p->tokens = state.seen_tokens;
     p->updates = (int64_t)state.updates;

@@ -81,6 +81,7 @@ static diffulm_status train(struct run *run, size_t stage, diffulm_trainer *trai
         const int64_t tokens = report.tokens;
         if (rc == DIFFULM_OK)
             rc = diffulm_trainer_apply(trainer, &report);
+        rc = walk_blame(&run->walk, &u, rc);
         if (rc == DIFFULM_OK)
             progress_update(run, s, &progress, &report, tokens);
         if (rc == DIFFULM_OK && run->recipe.save_every && k % run->recipe.save_every == 0)
@@ -117,6 +118,7 @@ static diffulm_status run_length_stage(struct run *run, const struct recipe_stag
         const struct diffulm_rows rows = {sizeof rows, u.rows, u.offsets, u.tokens, u.sources};
         if (rc == DIFFULM_OK)
             rc = diffulm_length_trainer_step(trainer, &rows, &report);
+        rc = walk_blame(&run->walk, &u, rc);
         if (rc == DIFFULM_OK)
             progress_update(run, s, &progress, &report, report.tokens);
         if (rc == DIFFULM_OK && checkpoint_due(run, s, k))
