@@ -21,6 +21,9 @@ DIFFULM_API diffulm_status diffulm_adapter_open(diffulm_model *model, const char
 /* The adapter a trainer has now. E_STATE when it trains no adapter. The trainer's thread. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_trainer_export_adapter(const diffulm_trainer *trainer,
                                                           diffulm_adapter **out) DIFFULM_MUST_USE;
+/* The same with the averages of A and of B. E_STATE also when ema_decay is 0. Since 0.1. */
+DIFFULM_API diffulm_status diffulm_trainer_export_adapter_ema(
+    const diffulm_trainer *trainer, diffulm_adapter **out) DIFFULM_MUST_USE;
 DIFFULM_API diffulm_adapter *diffulm_adapter_ref(diffulm_adapter *adapter);
 DIFFULM_API void diffulm_adapter_unref(diffulm_adapter *adapter); /* NULL is allowed */
 

@@ -49,11 +49,15 @@ struct diffulm_trainer_options {
     /* 1: activation checkpointing (Chen et al. 2016): each block's forward is run again in the backward pass, the
      * memory of activations falls to a few layers' worth, gradients stay the same bit for bit. */
     int32_t checkpoint_activations;
+    /* d: an exponential moving average of all trained weights is kept beside them, e = d e + (1 - d) w after each
+     * update, from e = w before the first; w are the weights that update made. Computed in double, kept as float.
+     * 0: none; at most 0.999999. */
+    double ema_decay;
 };
 #define DIFFULM_TRAINER_OPTIONS_INIT                                                               \
     {                                                                                              \
         sizeof(struct diffulm_trainer_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-            0, 0, 0, 0, 0, 0, 0                                                                    \
+            0, 0, 0, 0, 0, 0, 0, 0                                                                 \
     }
 DIFFULM_API void diffulm_trainer_options_init(struct diffulm_trainer_options *options);
 
@@ -98,8 +102,8 @@ struct diffulm_trainer_report {
 
 /* Corrupts the rows, adds the gradient of their loss to what was accumulated. Several calls make one
  * update of their mean. report may be NULL (struct_size set otherwise). On failure nothing is
- * accumulated that counts: call diffulm_trainer_discard. E_NUMERIC when the loss is not finite. Since
- * 0.1. */
+ * accumulated that counts: call diffulm_trainer_discard. E_NUMERIC names update, row of the update (from 0, over
+ * all calls) and position when the loss is not finite. Since 0.1. */
 DIFFULM_API diffulm_status
 diffulm_trainer_accumulate(diffulm_trainer *trainer, const struct diffulm_rows *rows,
                            struct diffulm_trainer_report *report) DIFFULM_MUST_USE;
@@ -112,7 +116,8 @@ DIFFULM_API diffulm_status diffulm_trainer_apply(
     diffulm_trainer *trainer, struct diffulm_trainer_report *report) DIFFULM_MUST_USE;
 /* Drops what was accumulated. Since 0.1. */
 DIFFULM_API void diffulm_trainer_discard(diffulm_trainer *trainer);
-/* Loss without gradients or dropout, corrupted by `seed` (step 0). Since 0.1. */
+/* Loss without gradients or dropout, corrupted by `seed` (step 0); of the averages where the trainer keeps
+ * them. Since 0.1. */
 DIFFULM_API diffulm_status
 diffulm_trainer_evaluate(diffulm_trainer *trainer, const struct diffulm_rows *rows, uint64_t seed,
                          struct diffulm_trainer_report *report) DIFFULM_MUST_USE;
@@ -120,9 +125,12 @@ diffulm_trainer_evaluate(diffulm_trainer *trainer, const struct diffulm_rows *ro
 /* A frozen model of the present weights (LoRA: merged). *out is the caller's. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_trainer_export(const diffulm_trainer *trainer,
                                                   diffulm_model **out) DIFFULM_MUST_USE;
+/* The same of the averages (LoRA: the averages of A and of B, merged). E_STATE when ema_decay is 0. Since 0.1. */
+DIFFULM_API diffulm_status diffulm_trainer_export_ema(const diffulm_trainer *trainer,
+                                                      diffulm_model **out) DIFFULM_MUST_USE;
 
 /* Checkpoints: one file (docs/formats.md) with all that the continuation needs: weights or adapters, both
- * moments, the number of updates, the options that matter, and `note_length` bytes of the host's own (note may
+ * moments, the averages if they are kept, the number of updates, the options that matter, and `note_length` bytes of the host's own (note may
  * be NULL when there are none). It is complete or absent: an older file of the name stays on any failure, also
  * a full disk. Errors: E_STATE between accumulate and apply; E_IO names the path. Thread: the trainer's.
  * Since 0.1. */

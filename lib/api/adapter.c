@@ -15,14 +15,29 @@ diffulm_status diffulm_adapter_open(diffulm_model *model, const char *folder, di
     return dulm_adapter_read(model, folder, out);
 }
 
-diffulm_status diffulm_trainer_export_adapter(const diffulm_trainer *trainer, diffulm_adapter **out)
+static diffulm_status check_export(const diffulm_trainer *trainer, diffulm_adapter **out)
 {
     dulm_error_clear();
     if (!trainer || !out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "trainer or out is NULL");
     if (!trainer->adapters)
         return dulm_fail(DIFFULM_E_STATE, "this trainer has no adapter: its lora_rank is 0");
-    return dulm_trainer_copy_adapter(trainer, out);
+    return DIFFULM_OK;
+}
+
+diffulm_status diffulm_trainer_export_adapter(const diffulm_trainer *trainer, diffulm_adapter **out)
+{
+    diffulm_status rc = check_export(trainer, out);
+    return rc < 0 ? rc : dulm_trainer_copy_adapter(trainer, trainer->values, out);
+}
+
+diffulm_status diffulm_trainer_export_adapter_ema(const diffulm_trainer *trainer,
+                                                  diffulm_adapter **out)
+{
+    diffulm_status rc = check_export(trainer, out);
+    if (rc == DIFFULM_OK)
+        rc = dulm_trainer_check_averages(trainer);
+    return rc < 0 ? rc : dulm_trainer_copy_adapter(trainer, trainer->averages, out);
 }
 
 diffulm_status diffulm_adapter_save(const diffulm_adapter *adapter, const char *folder)

@@ -51,7 +51,10 @@ static diffulm_status describe_all(struct diffulm_trainer *t)
     t->trainables = dulm_alloc_zero(t->count, sizeof *t->trainables);
     t->adapters = dulm_alloc_zero(table, sizeof *t->adapters);
     t->adapter_grads = dulm_alloc_zero(table, sizeof *t->adapter_grads);
-    if (!t->trainables || !t->adapters || !t->adapter_grads)
+    const bool averages = t->options.ema_decay > 0;
+    if (averages)
+        t->averaged_adapters = dulm_alloc_zero(table, sizeof *t->averaged_adapters);
+    if (!t->trainables || !t->adapters || !t->adapter_grads || (averages && !t->averaged_adapters))
         return dulm_fail_memory();
     for (size_t i = 0, n = 0; i < model->parameter_count; i++)
         if (t->adapted[i]) {
@@ -74,20 +77,25 @@ diffulm_status dulm_trainer_adapt(struct diffulm_trainer *t)
     for (size_t i = 0, n = 0; i < model->parameter_count; i++) {
         const struct dulm_parameter *p = &model->parameters[i];
         dulm_weights_set(&t->weights, &t->config, p, dulm_weights_get(&model->weights, p));
+        if (t->averages)
+            dulm_weights_set(&t->averaged, &t->config, p, dulm_weights_get(&model->weights, p));
         if (!t->adapted[i])
             continue;
         struct dulm_trainable *a = &t->trainables[n], *b = a + 1;
         start(t, (uint32_t)n, a, b);
         dulm_adapter_enter(t->adapters, p, a->values, b->values, rank, scale);
         dulm_adapter_enter(t->adapter_grads, p, a->gradient, b->gradient, rank, scale);
+        if (t->averages)
+            dulm_adapter_enter(t->averaged_adapters, p, a->average, b->average, rank, scale);
         n += 2;
     }
     t->weights.adapter = t->adapters;
     t->grads.adapter = t->adapter_grads;
+    t->averaged.adapter = t->averaged_adapters;
     return DIFFULM_OK;
 }
 
-diffulm_status dulm_trainer_copy_adapter(const struct diffulm_trainer *t,
+diffulm_status dulm_trainer_copy_adapter(const struct diffulm_trainer *t, const float *values,
                                          struct diffulm_adapter **out)
 {
     struct diffulm_adapter *adapter;
@@ -95,7 +103,7 @@ diffulm_status dulm_trainer_copy_adapter(const struct diffulm_trainer *t,
                                             t->options.lora_alpha, &adapter);
     if (rc < 0)
         return rc;
-    memcpy(adapter->values, t->values, t->total * sizeof(float));
+    memcpy(adapter->values, values, t->total * sizeof(float));
     *out = adapter;
     return DIFFULM_OK;
 }

@@ -1,5 +1,6 @@
-/* checkpoint.c: the state of a trainer in one safetensors file: weights/NAME, moment1/NAME, moment2/NAME,
- * "state" (JSON), "note" (the host's bytes) and, last, "crc32" of the bytes of all tensors before it. */
+/* checkpoint.c: the state of a trainer in one safetensors file: weights/NAME, moment1/NAME, moment2/NAME, and
+ * average/NAME where averages are kept, "state" (JSON), "note" (the host's bytes) and "checksum": the sum of
+ * the CRC-32 of each other tensor's name and bytes. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +26,18 @@ struct training {
     int64_t step;
 };
 
-static const char *const groups[] = {"weights", "moment1", "moment2"};
-enum { GROUPS = 3, NAME = 192 };
+static const char *const groups[] = {"weights", "moment1", "moment2", "average"};
+enum { NAME = 192 };
+
+/* Of each trainable: weights, both moments, and the average if it is kept. */
+static int groups_of(const struct training *t)
+{
+    return t->options->ema_decay > 0 ? 4 : 3;
+}
 
 static float *group_of(const struct dulm_trainable *x, int group)
 {
-    return group == 0 ? x->values : group == 1 ? x->m : x->v;
+    return group == 0 ? x->values : group == 1 ? x->m : group == 2 ? x->v : x->average;
 }
 
 static void name_of(const struct dulm_trainable *x, int group, char name[NAME])
@@ -54,19 +61,19 @@ static json_t *options_of(const struct training *t)
 {
     const struct diffulm_trainer_options *o = t->options;
     const bool ends = o->lr_schedule >= DIFFULM_LR_LINEAR;
-    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:I, s:i, s:i, s:i, s:f, s:f, "
-                     "s:i, s:i, s:i, "
-                     "s:i, s:i, s:I, s:i, s:f, s:I}",
-                     "kind", t->kind, "lr", o->lr, "beta1", o->beta1, "beta2", o->beta2, "epsilon",
-                     o->epsilon, "weight_decay", o->weight_decay, "clip",
-                     isfinite(o->clip) ? o->clip : -1.0, "lr_schedule", o->lr_schedule, "warmup",
-                     (json_int_t)o->warmup, "steps", (json_int_t)(ends ? o->steps : 0), "timesteps",
-                     o->timesteps, "weight", o->weight, "corruption", o->corruption, "mask_ratio",
-                     o->mask_ratio, "label_smoothing", o->label_smoothing, "attention",
-                     o->attention, "newline_id", o->newline_id, "mask_id", o->mask_id,
-                     "mask_on_source", o->mask_on_source, "dropout", o->dropout, "seed",
-                     (json_int_t)o->seed, "lora_rank", o->lora_rank, "lora_alpha", o->lora_alpha,
-                     "frozen weights", (json_int_t)(t->frozen ? checksum_of_model(t->frozen) : 0));
+    return json_pack(
+        "{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:I, s:I, s:i, s:i, s:i, s:f, s:f, "
+        "s:i, s:i, s:i, "
+        "s:i, s:i, s:I, s:i, s:f, s:f, s:I}",
+        "kind", t->kind, "lr", o->lr, "beta1", o->beta1, "beta2", o->beta2, "epsilon", o->epsilon,
+        "weight_decay", o->weight_decay, "clip", isfinite(o->clip) ? o->clip : -1.0, "lr_schedule",
+        o->lr_schedule, "warmup", (json_int_t)o->warmup, "steps", (json_int_t)(ends ? o->steps : 0),
+        "timesteps", o->timesteps, "weight", o->weight, "corruption", o->corruption, "mask_ratio",
+        o->mask_ratio, "label_smoothing", o->label_smoothing, "attention", o->attention,
+        "newline_id", o->newline_id, "mask_id", o->mask_id, "mask_on_source", o->mask_on_source,
+        "dropout", o->dropout, "seed", (json_int_t)o->seed, "lora_rank", o->lora_rank, "lora_alpha",
+        o->lora_alpha, "ema_decay", o->ema_decay, "frozen weights",
+        (json_int_t)(t->frozen ? checksum_of_model(t->frozen) : 0));
 }
 
 static char *state_text(const struct training *t)
@@ -94,7 +101,7 @@ static struct dulm_tensor bytes_tensor(const char *name, const void *data, size_
 static void list_tensors(const struct training *t, char (*names)[NAME], struct dulm_tensor *tensors)
 {
     for (size_t i = 0, n = 0; i < t->count; i++)
-        for (int g = 0; g < GROUPS; g++, n++) {
+        for (int g = 0; g < groups_of(t); g++, n++) {
             const struct dulm_trainable *x = &t->trainables[i];
             name_of(x, g, names[n]);
             tensors[n] = (struct dulm_tensor){.name = names[n],
@@ -105,6 +112,13 @@ static void list_tensors(const struct training *t, char (*names)[NAME], struct d
                                               .bytes = x->elements * sizeof(float),
                                               .elements = x->elements};
         }
+}
+
+/* Of name and bytes: a checksum of all is their sum, which needs no order. */
+static uint32_t checksum_of(const struct dulm_tensor *tensor)
+{
+    const uLong crc = crc32_z(0, (const void *)tensor->name, strlen(tensor->name));
+    return (uint32_t)crc32_z(crc, tensor->data, tensor->bytes);
 }
 
 static void put32(uint32_t x, unsigned char out[4])
@@ -118,21 +132,21 @@ static diffulm_status save(const struct training *t, const char *path, const voi
 {
     if (!path || (!note && note_length))
         return dulm_fail(DIFFULM_E_ARGUMENT, "checkpoint: path or note is NULL");
-    const size_t count = GROUPS * t->count;
+    const size_t count = (size_t)groups_of(t) * t->count;
     char *text = state_text(t);
     char(*names)[NAME] = dulm_alloc(count, NAME);
     struct dulm_tensor *tensors = dulm_alloc(count + 3, sizeof *tensors);
     diffulm_status rc = text && names && tensors ? DIFFULM_OK : dulm_fail_memory();
     if (rc == DIFFULM_OK) {
-        unsigned char crc_bytes[4];
-        uint32_t crc = 0;
+        unsigned char sum_bytes[4];
+        uint32_t sum = 0;
         list_tensors(t, names, tensors);
         tensors[count] = bytes_tensor("state", text, strlen(text));
         tensors[count + 1] = bytes_tensor("note", note_length ? note : "", note_length);
         for (size_t i = 0; i < count + 2; i++)
-            crc = (uint32_t)crc32_z(crc, tensors[i].data, tensors[i].bytes);
-        put32(crc, crc_bytes);
-        tensors[count + 2] = bytes_tensor("crc32", crc_bytes, sizeof crc_bytes);
+            sum += checksum_of(&tensors[i]);
+        put32(sum, sum_bytes);
+        tensors[count + 2] = bytes_tensor("checksum", sum_bytes, sizeof sum_bytes);
         rc = dulm_safetensors_write(path, tensors, count + 3);
     }
     free(text); /* jansson's */
@@ -146,20 +160,30 @@ static diffulm_status damaged(const char *path, const char *what)
     return dulm_fail(DIFFULM_E_FORMAT, "%s: no checkpoint, or a damaged one: %s", path, what);
 }
 
-/* The tensors in the order of the file, each with its bytes. */
-static diffulm_status check_bytes(const struct training *t, const struct dulm_safetensors *st)
+static diffulm_status check_bytes(const struct dulm_safetensors *st)
 {
     const char *path = dulm_safetensors_name(st);
-    const struct dulm_tensor *stored = dulm_safetensors_find(st, "crc32");
-    const struct dulm_tensor *state = dulm_safetensors_find(st, "state");
-    const struct dulm_tensor *note = dulm_safetensors_find(st, "note");
+    const struct dulm_tensor *stored = dulm_safetensors_find(st, "checksum");
+    unsigned char sum_bytes[4];
+    uint32_t sum = 0;
+    if (!stored || stored->bytes != 4 || !dulm_safetensors_find(st, "state") ||
+        !dulm_safetensors_find(st, "note"))
+        return damaged(path, "state, note or checksum is missing");
+    for (size_t i = 0; i < dulm_safetensors_count(st); i++)
+        if (dulm_safetensors_at(st, i) != stored)
+            sum += checksum_of(dulm_safetensors_at(st, i));
+    put32(sum, sum_bytes);
+    return memcmp(sum_bytes, stored->data, 4) == 0 ? DIFFULM_OK
+                                                   : damaged(path, "its checksum does not fit");
+}
+
+static diffulm_status check_tensors(const struct training *t, const struct dulm_safetensors *st)
+{
+    const char *path = dulm_safetensors_name(st);
+    const size_t count = (size_t)groups_of(t) * t->count + 3;
     char name[NAME];
-    unsigned char crc_bytes[4];
-    uint32_t crc = 0;
-    if (!stored || !state || !note || stored->bytes != 4)
-        return damaged(path, "state, note or crc32 is missing");
     for (size_t i = 0; i < t->count; i++)
-        for (int g = 0; g < GROUPS; g++) {
+        for (int g = 0; g < groups_of(t); g++) {
             const struct dulm_trainable *x = &t->trainables[i];
             name_of(x, g, name);
             const struct dulm_tensor *tensor = dulm_safetensors_find(st, name);
@@ -168,16 +192,11 @@ static diffulm_status check_bytes(const struct training *t, const struct dulm_sa
                                  "%s: tensor %s: missing, or not of %zu F32 numbers as in this "
                                  "training",
                                  path, name, x->elements);
-            crc = (uint32_t)crc32_z(crc, tensor->data, tensor->bytes);
         }
-    if (dulm_safetensors_count(st) != GROUPS * t->count + 3)
+    if (dulm_safetensors_count(st) != count)
         return dulm_fail(DIFFULM_E_ARGUMENT, "%s: %zu tensors, expected %zu as in this training",
-                         path, dulm_safetensors_count(st), GROUPS * t->count + 3);
-    crc = (uint32_t)crc32_z(crc, state->data, state->bytes);
-    crc = (uint32_t)crc32_z(crc, note->data, note->bytes);
-    put32(crc, crc_bytes);
-    return memcmp(crc_bytes, stored->data, 4) == 0 ? DIFFULM_OK
-                                                   : damaged(path, "its checksum does not fit");
+                         path, dulm_safetensors_count(st), count);
+    return DIFFULM_OK;
 }
 
 static diffulm_status check_options(const struct training *t, const char *path,
@@ -233,7 +252,7 @@ static void copy_state(const struct training *t, const struct dulm_safetensors *
 {
     char name[NAME];
     for (size_t i = 0; i < t->count; i++)
-        for (int g = 0; g < GROUPS; g++) {
+        for (int g = 0; g < groups_of(t); g++) {
             const struct dulm_trainable *x = &t->trainables[i];
             name_of(x, g, name);
             dulm_widen(DULM_F32, dulm_safetensors_find(st, name)->data, x->elements,
@@ -251,9 +270,11 @@ static diffulm_status restore(const struct training *t, const char *path, void *
     diffulm_status rc = dulm_safetensors_open(path, &st);
     if (rc < 0)
         return rc;
-    rc = check_bytes(t, st);
+    rc = check_bytes(st);
     if (rc == DIFFULM_OK)
         rc = check_state(t, st, &saved);
+    if (rc == DIFFULM_OK)
+        rc = check_tensors(t, st);
     if (rc == DIFFULM_OK && note_length) {
         const struct dulm_tensor *stored = dulm_safetensors_find(st, "note");
         *note_length = stored->bytes;

@@ -45,6 +45,8 @@ diffulm_status diffulm_length_trainer_create(const diffulm_length_head *head,
     if (options)
         o = *options;
     diffulm_status rc = dulm_trainer_options_check(&head->model->config, &o);
+    if (rc == DIFFULM_OK && o.ema_decay > 0)
+        rc = dulm_fail(DIFFULM_E_UNSUPPORTED, "length trainer: ema_decay must be 0");
     if (rc < 0)
         return rc;
     struct diffulm_length_trainer *t = dulm_alloc_zero(1, sizeof *t);

@@ -45,6 +45,22 @@ static diffulm_status check(const struct diffulm_trainer *t,
     return DIFFULM_OK;
 }
 
+/* Names the first row whose loss is not finite by its number in the update, which a coupled pair shares. */
+static diffulm_status name_row(const struct diffulm_trainer *t,
+                               const struct diffulm_corrupted_rows *rows,
+                               const struct dulm_targets *targets)
+{
+    size_t i = 0, r = 0;
+    while (i + 1 < targets->count && isfinite(targets->ce[i]) && isfinite(targets->uniform_ce[i]))
+        i++;
+    while (targets->position[i] >= rows->offsets[r + 1])
+        r++;
+    return dulm_fail(DIFFULM_E_NUMERIC,
+                     "update %lld: the loss of row %u, position %zu, is not finite",
+                     (long long)t->step, (unsigned)(t->buffers->row_number[r] & 0x7fffffffu),
+                     targets->position[i] - rows->offsets[r]);
+}
+
 diffulm_status dulm_trainer_pass(struct diffulm_trainer *t,
                                  const struct diffulm_corrupted_rows *rows, bool gradients,
                                  double *loss, double *cross_entropy, size_t *masked)
@@ -67,7 +83,8 @@ diffulm_status dulm_trainer_pass(struct diffulm_trainer *t,
                                          (uint32_t)t->step, b->row_number};
     struct dulm_targets targets;
     list_targets(t, rows, b, &targets);
-    rc = dulm_tape_forward(t->tape, t->base->runtime, &t->config, &t->weights, &batch, &dropout);
+    const struct dulm_weights *weights = t->averages && !gradients ? &t->averaged : &t->weights;
+    rc = dulm_tape_forward(t->tape, t->base->runtime, &t->config, weights, &batch, &dropout);
     if (rc == DIFFULM_OK)
         rc = dulm_tape_loss(t->tape, &targets, gradients ? &t->grads : NULL);
     if (rc < 0)
@@ -78,8 +95,7 @@ diffulm_status dulm_trainer_pass(struct diffulm_trainer *t,
         ce += b->ce[i];
     }
     if (!isfinite(sum))
-        return dulm_fail(DIFFULM_E_NUMERIC, "the loss of update %lld is not finite",
-                         (long long)t->step);
+        return name_row(t, rows, &targets);
     *loss = sum;
     *cross_entropy = targets.count ? ce / (double)targets.count : 0;
     *masked = targets.count;

@@ -18,9 +18,12 @@ static void destroy(struct diffulm_trainer *t)
     dulm_free(t->adapters);
     dulm_free(t->adapted);
     dulm_free(t->adapter_grads);
+    dulm_free(t->averaged_adapters);
     dulm_weights_release(&t->weights);
     dulm_weights_release(&t->grads);
+    dulm_weights_release(&t->averaged);
     dulm_free(t->values);
+    dulm_free(t->averages);
     dulm_free(t->memory);
     dulm_free(t->trainables);
     dulm_config_release(&t->config);
@@ -42,7 +45,9 @@ diffulm_status dulm_trainer_place(struct diffulm_trainer *t)
         t->total += t->trainables[i].elements;
     t->values = dulm_alloc_tensor(t->total, sizeof(float));
     t->memory = dulm_alloc_tensor(3 * t->total, sizeof(float));
-    if (!t->values || !t->memory)
+    if (t->options.ema_decay > 0)
+        t->averages = dulm_alloc_tensor(t->total, sizeof(float));
+    if (!t->values || !t->memory || (t->options.ema_decay > 0 && !t->averages))
         return dulm_fail_memory();
     memset(t->memory, 0, 3 * t->total * sizeof(float));
     size_t at = 0;
@@ -52,6 +57,7 @@ diffulm_status dulm_trainer_place(struct diffulm_trainer *t)
         x->gradient = t->memory + at;
         x->m = t->memory + t->total + at;
         x->v = t->memory + 2 * t->total + at;
+        x->average = t->averages ? t->averages + at : NULL;
         at += x->elements;
     }
     return DIFFULM_OK;
@@ -78,6 +84,8 @@ static diffulm_status train_all(struct diffulm_trainer *t)
                p->elements * sizeof(float));
         dulm_weights_set(&t->weights, &t->config, p, t->trainables[i].values);
         dulm_weights_set(&t->grads, &t->config, p, t->trainables[i].gradient);
+        if (t->averages)
+            dulm_weights_set(&t->averaged, &t->config, p, t->trainables[i].average);
     }
     return rc;
 }
@@ -114,6 +122,7 @@ diffulm_status dulm_trainer_options_check(const struct dulm_config *config,
                   {"attention", o->attention, 0, 3},
                   {"warmup", (double)o->warmup, 0, 1e12},
                   {"steps", (double)o->steps, 0, 1e12},
+                  {"ema_decay", o->ema_decay, 0, 0.999999},
                   {"checkpoint_activations", o->checkpoint_activations, 0, 1},
                   {"lora_rank", o->lora_rank, 0, (double)config->hidden},
                   {"mask_id", o->mask_id, 0, (double)config->vocabulary - 1}};
@@ -179,8 +188,12 @@ diffulm_status diffulm_trainer_create(diffulm_model *model,
         rc = dulm_weights_create(&t->config, &t->weights);
     if (rc == DIFFULM_OK)
         rc = dulm_weights_create(&t->config, &t->grads);
+    if (rc == DIFFULM_OK && o.ema_decay > 0)
+        rc = dulm_weights_create(&t->config, &t->averaged);
     if (rc == DIFFULM_OK)
         rc = o.lora_rank ? dulm_trainer_adapt(t) : train_all(t);
+    if (rc == DIFFULM_OK && t->averages)
+        memcpy(t->averages, t->values, t->total * sizeof(float));
     t->options.lora_targets = NULL; /* the caller's; t->adapted has what it chose */
     if (rc == DIFFULM_OK)
         rc = dulm_tape_create(o.checkpoint_activations != 0, &t->tape);
@@ -311,12 +324,37 @@ void diffulm_trainer_discard(diffulm_trainer *t)
     t->loss_sum = 0;
 }
 
-diffulm_status diffulm_trainer_export(const diffulm_trainer *t, diffulm_model **out)
+static diffulm_status check_export(const struct diffulm_trainer *t, diffulm_model **out)
 {
     dulm_error_clear();
-    if (!t || !out)
-        return dulm_fail(DIFFULM_E_ARGUMENT, "trainer or out is NULL");
-    if (!t->adapters)
-        return dulm_model_from_memory(t->base->runtime, &t->config, t->values, out);
-    return dulm_merge_adapters(t->base, t->adapters, out);
+    return t && out ? DIFFULM_OK : dulm_fail(DIFFULM_E_ARGUMENT, "trainer or out is NULL");
+}
+
+static diffulm_status export_model(const struct diffulm_trainer *t, const float *values,
+                                   const struct dulm_adapter *adapters, diffulm_model **out)
+{
+    if (!adapters)
+        return dulm_model_from_memory(t->base->runtime, &t->config, values, out);
+    return dulm_merge_adapters(t->base, adapters, out);
+}
+
+diffulm_status diffulm_trainer_export(const diffulm_trainer *t, diffulm_model **out)
+{
+    diffulm_status rc = check_export(t, out);
+    return rc < 0 ? rc : export_model(t, t->values, t->adapters, out);
+}
+
+diffulm_status dulm_trainer_check_averages(const struct diffulm_trainer *t)
+{
+    return t->averages
+               ? DIFFULM_OK
+               : dulm_fail(DIFFULM_E_STATE, "this trainer keeps no averages: its ema_decay is 0");
+}
+
+diffulm_status diffulm_trainer_export_ema(const diffulm_trainer *t, diffulm_model **out)
+{
+    diffulm_status rc = check_export(t, out);
+    if (rc == DIFFULM_OK)
+        rc = dulm_trainer_check_averages(t);
+    return rc < 0 ? rc : export_model(t, t->averages, t->averaged_adapters, out);
 }

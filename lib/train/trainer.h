@@ -12,6 +12,7 @@
 struct dulm_trainable {
     char name[160];
     float *values, *gradient, *m, *v;
+    float *average; /* NULL: none is kept */
     size_t elements, rows, columns;
     bool decays;
 };
@@ -24,9 +25,10 @@ struct diffulm_trainer {
     struct dulm_trainable *trainables;
     size_t count;
     float *values, *memory; /* values: trained tensors end to end; memory: gradients, m, v */
+    float *averages;        /* as values; NULL: none are kept */
     size_t total;           /* elements of all trained tensors */
-    struct dulm_weights weights, grads;
-    struct dulm_adapter *adapters, *adapter_grads;
+    struct dulm_weights weights, grads, averaged;
+    struct dulm_adapter *adapters, *adapter_grads, *averaged_adapters;
     uint8_t *adapted; /* LoRA: [the base's parameters] 1: has an adapter */
     struct dulm_tape *tape;
     int64_t step;
@@ -41,16 +43,19 @@ struct diffulm_trainer {
 diffulm_status dulm_trainer_options_check(const struct dulm_config *config,
                                           struct diffulm_trainer_options *options) DIFFULM_MUST_USE;
 
-/* Gives each trainable its place in values, gradients and moments. */
+/* Gives each trainable its place in values, gradients, moments and averages. */
 diffulm_status dulm_trainer_place(struct diffulm_trainer *trainer) DIFFULM_MUST_USE;
 
-/* adapters.c: sets the trainer up for LoRA, and copies what it has learned. */
+/* E_STATE when the trainer keeps no averages. */
+diffulm_status dulm_trainer_check_averages(const struct diffulm_trainer *trainer) DIFFULM_MUST_USE;
+
+/* adapters.c: sets the trainer up for LoRA, and copies its values or averages. */
 diffulm_status dulm_trainer_adapt(struct diffulm_trainer *trainer) DIFFULM_MUST_USE;
-diffulm_status dulm_trainer_copy_adapter(const struct diffulm_trainer *trainer,
+diffulm_status dulm_trainer_copy_adapter(const struct diffulm_trainer *trainer, const float *values,
                                          struct diffulm_adapter **out) DIFFULM_MUST_USE;
 
-/* Update number `step` (from 0): gradients times `share`, clipped together, into AdamW. *norm is before
- * clipping. When a gradient is not finite nothing changes and its tensor is named. */
+/* Update number `step` (from 0): gradients times `share`, clipped together, into AdamW, then the averages.
+ * *norm is before clipping. When a gradient is not finite nothing changes and its tensor is named. */
 diffulm_status dulm_optimizer_step(const struct diffulm_runtime *rt,
                                    const struct diffulm_trainer_options *options,
                                    const struct dulm_trainable *trainables, size_t count,
