@@ -128,6 +128,12 @@ static void tell_damage(const struct data_set *s, const diffulm_dataset *set)
                 diffulm_dataset_message(set, 0));
 }
 
+double data_weight(const struct data_source *source, size_t set)
+{
+    const double weight = source->list->sets[set].weight;
+    return weight < 0 ? (double)diffulm_dataset_count(source->sets[set]) : weight;
+}
+
 int data_open(const char *command, const struct data_list *list,
               const struct diffulm_reader_options *options, struct data_source *out)
 {
@@ -143,7 +149,7 @@ int data_open(const char *command, const struct data_list *list,
         }
         tell_damage(s, out->sets[i]);
         out->records += diffulm_dataset_count(out->sets[i]);
-        weights[i] = s->weight < 0 ? (double)diffulm_dataset_count(out->sets[i]) : s->weight;
+        weights[i] = data_weight(out, i);
     }
     if (code == 0 &&
         diffulm_reader_create(out->sets, weights, list->count, options, &out->reader) < 0)

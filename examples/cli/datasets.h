@@ -41,6 +41,8 @@ struct data_source {
  * 0, or prints where the data set is named, file:line and what was expected, and returns an exit code. */
 int data_open(const char *command, const struct data_list *list,
               const struct diffulm_reader_options *options, struct data_source *out);
+/* Share of a data set in the mixture. */
+double data_weight(const struct data_source *source, size_t set);
 void data_close(struct data_source *source);
 
 /* crc32 of the bytes of every file, and of every setting but the paths. Return 0, or print and return an exit code. */

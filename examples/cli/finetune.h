@@ -38,6 +38,9 @@ struct progress {
 
 /* stages.c: runs the stage and writes its result to the output folder. */
 diffulm_status stage_run(struct run *run, size_t stage);
+/* The options of the stage's trainer; texts are the recipe's. */
+struct diffulm_trainer_options stage_options(const struct run *run,
+                                             const struct recipe_stage *stage, size_t index);
 
 /* validation.c: scores the validation rows, answers some of them, tells both. */
 diffulm_status stage_validate(struct run *run, const struct recipe_stage *stage,

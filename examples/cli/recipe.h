@@ -39,5 +39,7 @@ int recipe_read(const char *path, struct recipe *out);
 void recipe_release(struct recipe *recipe);
 /* Prints every key with its meaning. */
 void recipe_describe(void);
+/* The same as docs/recipes.md. */
+void recipe_describe_markdown(void);
 
 #endif

@@ -122,3 +122,75 @@ void recipe_describe(void)
     printf("  stages           a list, run one after another:\n");
     describe(recipe_stage_keys, "    ");
 }
+
+/* What a key may hold. */
+static void print_values(const struct recipe_key *key)
+{
+    switch (key->kind) {
+    case RECIPE_CHOICE:
+        for (const char *c = key->choices; *c; c += strcspn(c, "|"), c += *c == '|')
+            printf("%s`%.*s`", c == key->choices ? "" : ", ", (int)strcspn(c, "|"), c);
+        break;
+    case RECIPE_INT:
+        printf("whole number, %.0f to %.0f", key->low, key->high);
+        break;
+    case RECIPE_REAL:
+        printf("number, %g to %g", key->low, key->high);
+        break;
+    case RECIPE_DATA:
+        printf("path or list");
+        break;
+    default:
+        printf("%s", key->kind == RECIPE_PATH ? "path" : "text");
+    }
+}
+
+static void describe_markdown(const char *heading, const struct recipe_key *keys)
+{
+    printf("\n## %s\n\n| key | holds | meaning |\n|---|---|---|\n", heading);
+    for (; keys->name; keys++) {
+        printf("| `%s` | ", keys->name);
+        print_values(keys);
+        printf(" | %s |\n", keys->meaning);
+    }
+}
+
+void recipe_describe_markdown(void)
+{
+    printf("# Recipes\n\n"
+           "`diffulm finetune RECIPE.yaml` trains by a YAML file; `diffulm recipe check "
+           "RECIPE.yaml` tells\n"
+           "before that what is wrong with it, and what rows, updates, memory and time to expect. "
+           "Relative paths\n"
+           "count from the recipe's folder. Defaults stand in brackets. `diffulm recipe keys "
+           "--markdown` writes this\n"
+           "page.\n\n"
+           "A mixture of instructions and translations, three rows to one; in front of each source "
+           "to\n"
+           "translate stand two other pairs.\n\n"
+           "```yaml\n"
+           "model: xlm-roberta-base\n"
+           "data:\n"
+           "  - {path: instructions.jsonl.gz, weight: 3, on_damage: skip}\n"
+           "  - path: train.en,train.de\n"
+           "    weight: 1\n"
+           "    few_shot: 2\n"
+           "    few_shot_template: \"English: {source}\\nGerman: {target}\\n\\n\"\n"
+           "validation: validation.jsonl\n"
+           "output: trained\n"
+           "too_long: cut\n"
+           "checkpoint_every: 500\n"
+           "stages:\n"
+           "  - {name: tune, objective: diffusion, steps: 4000, tokens: 32768, lr: 1e-5, "
+           "lr_schedule: inverse_sqrt, warmup: 40}\n"
+           "  - {name: length, objective: length, steps: 2000, tokens: 8192, lr: 1e-4}\n"
+           "```\n\n"
+           "What files of data may hold, and what rows become of them: docs/formats.md. Few-shot "
+           "examples change from epoch\n"
+           "to epoch. A row of a data set of weight w comes with probability w over the sum of the "
+           "weights.\n");
+    describe_markdown("The recipe", recipe_keys);
+    printf("| `stages` | list | what is run, one after another |\n");
+    describe_markdown("A data set, of the list in data or validation", recipe_data_keys);
+    describe_markdown("A stage", recipe_stage_keys);
+}

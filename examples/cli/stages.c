@@ -7,8 +7,8 @@ static bool checkpoint_due(const struct run *run, const struct recipe_stage *s, 
     return every && (step % every == 0 || step == s->steps || finetune_interrupted);
 }
 
-static struct diffulm_trainer_options options_of(const struct run *run,
-                                                 const struct recipe_stage *s, size_t index)
+struct diffulm_trainer_options stage_options(const struct run *run, const struct recipe_stage *s,
+                                             size_t index)
 {
     struct diffulm_trainer_options o = DIFFULM_TRAINER_OPTIONS_INIT;
     const int32_t mask = run->bundle.ids.mask;
@@ -100,7 +100,7 @@ static diffulm_status train(struct run *run, size_t stage, diffulm_trainer *trai
 /* Trains the length head on the frozen encoder and writes it beside the model. */
 static diffulm_status run_length_stage(struct run *run, const struct recipe_stage *s, size_t index)
 {
-    const struct diffulm_trainer_options options = options_of(run, s, index);
+    const struct diffulm_trainer_options options = stage_options(run, s, index);
     diffulm_length_head *head = NULL, *trained = NULL;
     diffulm_length_trainer *trainer = NULL;
     struct batch u = {0};
@@ -142,7 +142,7 @@ diffulm_status stage_run(struct run *run, size_t index)
     const struct recipe_stage *s = &run->recipe.stages[index];
     if (s->objective == RECIPE_LENGTH)
         return run_length_stage(run, s, index);
-    const struct diffulm_trainer_options options = options_of(run, s, index);
+    const struct diffulm_trainer_options options = stage_options(run, s, index);
     diffulm_trainer *trainer = NULL;
     diffulm_status rc = diffulm_trainer_create(run->bundle.model, &options, &trainer);
     if (rc == DIFFULM_OK)
