@@ -48,38 +48,29 @@ static void path_of(const char *output, int stage, int64_t step, char path[PATH]
              (long long)step);
 }
 
-/* Stage and step of a file's name; what follows it tells a whole one from a leftover. */
-static bool parse(const char *name, int *stage, int64_t *step, bool *whole)
+static bool parse(const char *name, int *stage, int64_t *step)
 {
     long long number;
     int end = 0;
-    if (sscanf(name, "%d-%lld.safetensors%n", stage, &number, &end) != 2 || end == 0)
+    if (sscanf(name, "%d-%lld.safetensors%n", stage, &number, &end) != 2 || end == 0 || name[end])
         return false;
     *stage -= 1;
     *step = number;
-    *whole = name[end] == 0;
     return true;
 }
 
-/* The newest checkpoint of a stage that is older than `before`; leftovers are removed on the way if asked. */
-static int64_t newest_before(const char *output, int stage, int64_t before, bool clean)
+int64_t checkpoints_before(const char *output, int stage, int64_t before)
 {
-    char folder[PATH], path[2 * PATH];
+    char folder[PATH];
     int64_t newest = -1, step;
     int of;
-    bool whole;
     snprintf(folder, sizeof folder, "%s/checkpoints", output);
     DIR *files = opendir(folder);
     const struct dirent *file;
-    while (files && (file = readdir(files))) {
-        if (!parse(file->d_name, &of, &step, &whole))
-            continue;
-        if (whole && (stage < 0 || of == stage) && step < before && step > newest)
+    while (files && (file = readdir(files)))
+        if (parse(file->d_name, &of, &step) && (stage < 0 || of == stage) && step < before &&
+            step > newest)
             newest = step;
-        snprintf(path, sizeof path, "%s/%s", folder, file->d_name);
-        if (!whole && clean)
-            unlink(path);
-    }
     if (files)
         closedir(files);
     return newest;
@@ -87,19 +78,26 @@ static int64_t newest_before(const char *output, int stage, int64_t before, bool
 
 int64_t checkpoints_newest(const char *output, int stage)
 {
-    return newest_before(output, stage, INT64_MAX, false);
+    return checkpoints_before(output, stage, INT64_MAX);
 }
 
-static void forget_old(const char *output, int stage, int64_t keep)
+static void forget(const char *output, int stage, int64_t now, int64_t keep)
 {
     char path[PATH];
-    int64_t step = INT64_MAX;
-    for (int64_t k = 0; step >= 0; k++) {
-        step = newest_before(output, stage, step, k == 0);
+    int64_t step = INT64_MAX, kept = 0;
+    while ((step = checkpoints_before(output, stage, step)) >= 0) {
         path_of(output, stage, step, path);
-        if (step >= 0 && k >= keep)
+        if (step > now || kept++ >= keep)
             unlink(path);
     }
+}
+
+/* The save tells if it isn't there. */
+static void make_folder(const char *output)
+{
+    char path[PATH];
+    snprintf(path, sizeof path, "%s/checkpoints", output);
+    (void)mkdir(path, 0777);
 }
 
 diffulm_status checkpoints_save(const char *output, int stage, int64_t step, int64_t keep,
@@ -110,21 +108,23 @@ diffulm_status checkpoints_save(const char *output, int stage, int64_t step, int
         note, sizeof note,
         "{\"epoch\": %lld, \"position\": %lld, \"rows\": %lld, \"data_crc32\": %lld, "
         "\"tokens\": %lld, \"metrics_bytes\": %lld, \"samples_bytes\": %lld, "
-        "\"unvalidated\": %lld, \"ce\": %.17g, \"seen_tokens\": %.17g, \"updates\": %.17g}",
+        "\"unvalidated\": %lld, \"watched\": %lld, \"validation_crc32\": %lld, "
+        "\"validate_every\": %lld, \"best_step\": %lld, \"since\": %lld, \"best\": %.17g, \"ce\": "
+        "%.17g, \"seen_tokens\": %.17g, \"updates\": %.17g}",
         (long long)s->epoch, (long long)s->position, (long long)s->rows, (long long)s->data_crc32,
         (long long)s->tokens, (long long)s->metrics_bytes, (long long)s->samples_bytes,
-        (long long)s->unvalidated, s->ce, s->seen_tokens, s->updates);
-    snprintf(path, sizeof path, "%s/checkpoints", output);
-    (void)mkdir(path, 0777); /* the save tells if it isn't there */
+        (long long)s->unvalidated, (long long)s->watched, (long long)s->validation_crc32,
+        (long long)s->validate_every, (long long)s->best_step, (long long)s->since, s->best, s->ce,
+        s->seen_tokens, s->updates);
+    make_folder(output);
     path_of(output, stage, step, path);
     diffulm_status rc = what->save(what->trainer, path, note, (size_t)n);
     if (rc == DIFFULM_OK)
-        forget_old(output, stage, keep);
+        forget(output, stage, step, keep);
     return rc;
 }
 
-static int same(const char *command, const char *path, const char *key, json_int_t then,
-                int64_t now)
+static int same(const char *command, const char *path, const char *key, int64_t then, int64_t now)
 {
     return then == now ? 0
                        : cli_error(command, CLI_FAILED,
@@ -132,32 +132,65 @@ static int same(const char *command, const char *path, const char *key, json_int
                                    (long long)then, (long long)now);
 }
 
-static int read_note(const char *command, const char *path, const char *note, size_t length,
-                     struct run_state *s)
+static int compare(const char *command, const char *path, const struct run_state *then,
+                   const struct run_state *now)
 {
-    json_int_t epoch, position, rows, data_crc32, tokens, metrics, samples, unvalidated;
+    int code = same(command, path, "number of rows in data", then->rows, now->rows);
+    if (code == 0)
+        code = same(command, path, "checksum of data", then->data_crc32, now->data_crc32);
+    if (code == 0)
+        code = same(command, path, "tokens", then->tokens, now->tokens);
+    if (!now->watched)
+        return code;
+    if (code == 0)
+        code = same(command, path, "number of the metric that is watched (0: none)", then->watched,
+                    now->watched);
+    if (code == 0)
+        code = same(command, path, "checksum of validation", then->validation_crc32,
+                    now->validation_crc32);
+    if (code == 0)
+        code = same(command, path, "validate_every", then->validate_every, now->validate_every);
+    return code;
+}
+
+static bool parse_note(const char *note, size_t length, struct run_state *s)
+{
+    struct {
+        const char *key;
+        int64_t *value;
+    } const numbers[] = {{"epoch", &s->epoch},
+                         {"position", &s->position},
+                         {"rows", &s->rows},
+                         {"data_crc32", &s->data_crc32},
+                         {"tokens", &s->tokens},
+                         {"metrics_bytes", &s->metrics_bytes},
+                         {"samples_bytes", &s->samples_bytes},
+                         {"unvalidated", &s->unvalidated},
+                         {"watched", &s->watched},
+                         {"validation_crc32", &s->validation_crc32},
+                         {"validate_every", &s->validate_every},
+                         {"best_step", &s->best_step},
+                         {"since", &s->since}};
     json_error_t error;
     json_t *json = json_loadb(note, length, 0, &error);
-    const int read = json_unpack(
-        json, "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F, s:F, s:F}", "epoch", &epoch,
-        "position", &position, "rows", &rows, "data_crc32", &data_crc32, "tokens", &tokens,
-        "metrics_bytes", &metrics, "samples_bytes", &samples, "unvalidated", &unvalidated, "ce",
-        &s->ce, "seen_tokens", &s->seen_tokens, "updates", &s->updates);
+    bool good = json_unpack(json, "{s:F, s:F, s:F, s:F}", "ce", &s->ce, "seen_tokens",
+                            &s->seen_tokens, "updates", &s->updates, "best", &s->best) == 0;
+    for (size_t i = 0; good && i < sizeof numbers / sizeof *numbers; i++) {
+        const json_t *value = json_object_get(json, numbers[i].key);
+        *numbers[i].value = json_integer_value(value);
+        good = json_is_integer(value) && *numbers[i].value >= 0;
+    }
     json_decref(json);
-    if (read != 0 || epoch < 0 || epoch > UINT32_MAX || position < 0 || position > rows ||
-        metrics < 0 || samples < 0)
+    return good && s->epoch <= UINT32_MAX && s->position <= s->rows;
+}
+
+static int read_note(const char *command, const char *path, const char *note, size_t length,
+                     struct run_state *state)
+{
+    const struct run_state now = *state;
+    if (!parse_note(note, length, state))
         return cli_error(command, CLI_FAILED, "%s: its note is not that of diffulm finetune", path);
-    int code = same(command, path, "number of rows in data", rows, s->rows);
-    if (code == 0)
-        code = same(command, path, "checksum of data", data_crc32, s->data_crc32);
-    if (code == 0)
-        code = same(command, path, "tokens", tokens, s->tokens);
-    s->epoch = epoch;
-    s->position = position;
-    s->metrics_bytes = metrics;
-    s->samples_bytes = samples;
-    s->unvalidated = unvalidated;
-    return code;
+    return compare(command, path, state, &now);
 }
 
 int checkpoints_restore(const char *command, const char *output, int stage, int64_t step,
@@ -168,9 +201,39 @@ int checkpoints_restore(const char *command, const char *output, int stage, int6
     path_of(output, stage, step, path);
     const diffulm_status rc = what->restore(what->trainer, path, note, sizeof note, &length);
     if (rc == DIFFULM_E_FORMAT)
-        return cli_error(command, CLI_FAILED, "%s (remove it to go on from an older one)",
-                         diffulm_error_message());
+        return cli_error(command, CHECKPOINT_DAMAGED, "%s", diffulm_error_message());
     if (rc < 0)
         return cli_fail(command);
     return read_note(command, path, note, rc == DIFFULM_OK ? length : 0, state);
+}
+
+static void path_of_best(const char *output, int stage, char path[PATH])
+{
+    snprintf(path, PATH, "%s/checkpoints/%d-best.safetensors", output, stage + 1);
+}
+
+diffulm_status checkpoints_save_best(const char *output, int stage, int64_t step,
+                                     const struct checkpointed *what)
+{
+    char path[PATH], note[NOTE];
+    const int n = snprintf(note, sizeof note, "%lld", (long long)step);
+    make_folder(output);
+    path_of_best(output, stage, path);
+    return what->save(what->trainer, path, note, (size_t)n);
+}
+
+int checkpoints_restore_best(const char *command, const char *output, int stage, int64_t step,
+                             const struct checkpointed *what)
+{
+    char path[PATH], note[NOTE], want[NOTE];
+    size_t length = 0;
+    path_of_best(output, stage, path);
+    const int n = snprintf(want, sizeof want, "%lld", (long long)step);
+    const diffulm_status rc = what->restore(what->trainer, path, note, sizeof note, &length);
+    if (rc < 0)
+        return cli_fail(command);
+    if (rc != DIFFULM_OK || length != (size_t)n || memcmp(note, want, length) != 0)
+        return cli_error(command, CLI_FAILED, "%s: not the best of this run, which is of update %s",
+                         path, want);
+    return 0;
 }

@@ -6,12 +6,16 @@
 
 /* Where a run stands beside its trainer: kept as JSON in the checkpoint's note. */
 struct run_state {
-    int64_t epoch, position;              /* in the data */
-    int64_t rows, data_crc32;             /* of the data: must be the same again */
-    int64_t tokens;                       /* of an update: must be the same again */
-    int64_t metrics_bytes, samples_bytes; /* what of the files was written by then */
-    int64_t unvalidated;                  /* 1: stopped before the validation of this step */
-    double ce, seen_tokens, updates;      /* since the last line of progress */
+    int64_t epoch, position;                  /* in the data */
+    int64_t rows, data_crc32;                 /* of the data: must be the same again */
+    int64_t tokens;                           /* of an update: must be the same again */
+    int64_t metrics_bytes, samples_bytes;     /* what of the files was written by then */
+    int64_t unvalidated;                      /* 1: stopped before the validation of this step */
+    int64_t watched;                          /* 0, or 1 + what tells the best validation */
+    int64_t validation_crc32, validate_every; /* of what is watched: must be the same again */
+    int64_t best_step, since; /* of the best validation (0: none); others since then */
+    double best;
+    double ce, seen_tokens, updates; /* since the last line of progress */
 };
 
 /* The functions of a trainer or a length trainer. */
@@ -25,12 +29,24 @@ struct checkpointed checkpointed_length_trainer(diffulm_length_trainer *trainer)
 
 /* Step of the newest checkpoint of a stage (counted from 0) in OUTPUT, -1: none; stage -1: of any. */
 int64_t checkpoints_newest(const char *output, int stage);
-/* Writes one, then removes all but the newest `keep` of the stage and what interruptions left. */
+/* The same among those older than `step`. */
+int64_t checkpoints_before(const char *output, int stage, int64_t step);
+/* Writes one, then removes all but the newest `keep` of the stage, and newer ones, which were damaged: a run goes on
+ * from the newest whole one. */
 diffulm_status checkpoints_save(const char *output, int stage, int64_t step, int64_t keep,
                                 const struct checkpointed *what, const struct run_state *state);
-/* Gives trainer and state what the checkpoint holds. state: rows, data_crc32 and tokens are set, and compared.
- * Returns 0, or prints and returns an exit code. */
+#define CHECKPOINT_DAMAGED (-1)
+/* Gives trainer and state what the checkpoint holds. state: rows, data_crc32, tokens, watched, validation_crc32 and
+ * validate_every are set, and compared (the last three where watched is not 0). Returns 0, or prints and returns an
+ * exit code, CHECKPOINT_DAMAGED when an older one may serve. */
 int checkpoints_restore(const char *command, const char *output, int stage, int64_t step,
                         const struct checkpointed *what, struct run_state *state);
+
+/* The best of a stage: a checkpoint as well, in OUTPUT/checkpoints/STAGE-best.safetensors. */
+diffulm_status checkpoints_save_best(const char *output, int stage, int64_t step,
+                                     const struct checkpointed *what);
+/* Gives the trainer the best, which must be of `step`. Returns 0, or prints and returns an exit code. */
+int checkpoints_restore_best(const char *command, const char *output, int stage, int64_t step,
+                             const struct checkpointed *what);
 
 #endif

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <zlib.h>
 
 volatile sig_atomic_t finetune_interrupted;
@@ -75,58 +74,12 @@ static int read_data(struct run *run)
     run->validation.keep_texts = true;
     if (code == 0 && run->recipe.validation)
         code = rows_read(FINETUNE, run->recipe.validation, &run->bundle, most, &run->validation);
+    if (code == 0 && run->recipe.validation)
+        run->validation_crc32 = checksum(&run->validation);
     if (code == 0)
         printf("%zu rows, %.1f tokens on average; %zu longer than %zu tokens left out\n",
                run->rows.count, (double)run->rows.tokens.count / (double)run->rows.count,
                run->rows.too_long, most);
-    return code;
-}
-
-static int open_output(struct run *run)
-{
-    char path[4096];
-    if (mkdir(run->recipe.output, 0777) != 0 && errno != EEXIST)
-        return cli_error(FINETUNE, CLI_FAILED, "%s: %s", run->recipe.output, strerror(errno));
-    const bool there = checkpoints_newest(run->recipe.output, -1) >= 0;
-    if (there && !run->resume)
-        return cli_error(FINETUNE, CLI_FAILED,
-                         "%s: holds checkpoints of an earlier run: go on with --resume, or remove "
-                         "%s/checkpoints to start again",
-                         run->recipe.output, run->recipe.output);
-    snprintf(path, sizeof path, "%s/metrics.jsonl", run->recipe.output);
-    run->metrics = fopen(path, there ? "a" : "w");
-    return run->metrics ? 0 : cli_error(FINETUNE, CLI_FAILED, "%s: %s", path, strerror(errno));
-}
-
-static int copy_file(const char *from, const char *to)
-{
-    size_t length;
-    char *text = cli_read_path(from, &length);
-    FILE *file = text ? fopen(to, "wb") : NULL;
-    bool good = file && fwrite(text, 1, length, file) == length;
-    if (file)
-        good = fclose(file) == 0 && good;
-    free(text);
-    return good ? 0 : cli_error(FINETUNE, CLI_FAILED, "%s: cannot be copied to %s", from, to);
-}
-
-/* The output folder gets the tokenizer's files, so that it can be used as a model. */
-static int copy_tokenizer(const struct run *run)
-{
-    static const char *const names[] = {"tokenizer.json", "sentencepiece.bpe.model", "vocab.txt",
-                                        "vocab.json", "merges.txt"};
-    const char *source = run->recipe.tokenizer ? run->recipe.tokenizer : run->recipe.model;
-    char from[4096], to[4096];
-    struct stat status;
-    const bool folder = stat(source, &status) == 0 && S_ISDIR(status.st_mode);
-    int code = 0;
-    for (size_t i = 0; code == 0 && i < sizeof names / sizeof *names; i++) {
-        const size_t n = strlen(source), m = strlen(names[i]);
-        snprintf(from, sizeof from, "%s%s%s", source, folder ? "/" : "", folder ? names[i] : "");
-        snprintf(to, sizeof to, "%s/%s", run->recipe.output, names[i]);
-        if (folder ? stat(from, &status) == 0 : n >= m && strcmp(source + n - m, names[i]) == 0)
-            code = copy_file(from, to);
-    }
     return code;
 }
 
@@ -139,9 +92,10 @@ static int run_recipe(struct run *run)
            (long long)run->bundle.info.parameters);
     code = read_data(run);
     if (code == 0)
-        code = open_output(run);
+        code = output_open(run);
     if (code == 0 && checkpoints_newest(run->recipe.output, -1) < 0)
-        code = copy_tokenizer(run); /* before the first checkpoint, so only once */
+        code = output_copy_tokenizer(
+            run, run->recipe.output); /* before the first checkpoint, so only once */
     run->started = cli_seconds();
     for (size_t i = 0; code == 0 && i < run->recipe.stage_count && !finetune_interrupted; i++) {
         const diffulm_status rc = stage_run(run, i);
@@ -161,7 +115,7 @@ int cli_finetune(int argc, char **argv)
                                                "Trains a model by a recipe.", NULL};
     bool keys = false, resuming = false;
     const struct cli_option options[] = {
-        {"resume", NULL, "go on from the newest checkpoints in the recipe's output", CLI_FLAG,
+        {"resume", NULL, "go on from the newest whole checkpoints in the recipe's output", CLI_FLAG,
          &resuming},
         {"keys", NULL, "list the keys of a recipe", CLI_FLAG, &keys},
         {0}};

@@ -78,6 +78,18 @@ static const struct key stage_keys[] = {
      "less memory, each block's forward twice"},
     {"validate_every", INT, S(validate_every), 0, 1e12, NULL,
      "updates between validations; 0: at the end of the stage"},
+    {"ema_decay", REAL, S(ema_decay), 0, 0.999999, NULL,
+     "of a moving average of the weights, which is validated and written in their place [0]: none"},
+    {"stop_metric", CHOICE, S(stop_metric), 0, 0,
+     "validation_cross_entropy|exact|squad|last-number|rouge-l|bleu|chrf",
+     "tells the best validation; a text metric answers all validation rows each time "
+     "[validation_cross_entropy]"},
+    {"patience", INT, S(patience), 0, 1e9, NULL,
+     "validations without a better one before the stage stops [0]: never"},
+    {"keep_best", CHOICE, S(keep_best), 0, 0, "false|true",
+     "the stage ends with the weights of its best validation"},
+    {"save_last", CHOICE, S(save_last), 0, 0, "false|true",
+     "the last weights too, neither averaged nor the best, in output/last"},
     {0}};
 
 struct reader {
@@ -224,6 +236,13 @@ static int read_stages(struct reader *r, const yaml_node_t *node, struct recipe 
         code = read_mapping(r, item, stage_keys, (char *)stage, NULL);
         if (code == 0 && !stage->steps)
             code = wrong(r, item, "steps", "a number of updates");
+        if (code == 0 && stage->objective == RECIPE_LENGTH &&
+            (stage->ema_decay > 0 || stage->stop_metric || stage->patience || stage->keep_best ||
+             stage->save_last))
+            code = wrong(r, item, "objective: length",
+                         "none of ema_decay, stop_metric, patience, keep_best, save_last");
+        if (code == 0 && (stage->stop_metric || stage->patience || stage->keep_best))
+            out->watches = true;
     }
     return code;
 }
@@ -237,7 +256,9 @@ static int check(const struct recipe *recipe, const char *path)
                           : !recipe->output                            ? "output"
                           : recipe->architecture && !recipe->tokenizer ? "tokenizer"
                           : !recipe->stage_count                       ? "stages"
-                                                                       : NULL;
+                          : recipe->watches && !recipe->validation
+                              ? "validation (for stop_metric, patience or keep_best)"
+                              : NULL;
     if (!missing)
         return 0;
     fprintf(stderr, "%s: expected %s\n", path, missing);
