@@ -71,7 +71,9 @@ static int copy_file(const char *from, const char *to)
     if (file)
         good = fclose(file) == 0 && good;
     free(text);
-    return good ? 0 : cli_error(FINETUNE, CLI_FAILED, "%s: cannot be copied to %s", from, to);
+    return good ? 0
+                : cli_error(FINETUNE, CLI_FAILED, "%s: cannot be copied to %s: %s", from, to,
+                            strerror(errno));
 }
 
 int output_copy_tokenizer(const struct run *run, const char *folder)

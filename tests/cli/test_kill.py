@@ -99,6 +99,12 @@ def digest(folder):
     return out
 
 
+def on_small_disk(most=20000):
+    """Writes past so many bytes of a file fail, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
 class Kill(unittest.TestCase):
     maxDiff = 3000
 
@@ -382,10 +388,6 @@ class Kill(unittest.TestCase):
             self.assertIn("out/metrics.jsonl: cannot be written: No space left on device", done.stderr)
 
     def test_full_disk_is_an_error_that_names_the_file_and_the_older_checkpoint_serves(self):
-        def small():
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))  # writes past it fail, as on a full disk
-
         with tempfile.TemporaryDirectory() as folder:
             recipe = prepare(folder, 12)
             self.assertEqual(finetune(recipe).returncode, 0)
@@ -394,12 +396,30 @@ class Kill(unittest.TestCase):
             for name in os.listdir(checkpoints):
                 if name != "1-000000010.safetensors":
                     os.unlink(os.path.join(checkpoints, name))
-            done = finetune(recipe, "--resume", preexec_fn=small)
+            done = finetune(recipe, "--resume", preexec_fn=on_small_disk)
             self.assertEqual(done.returncode, 1)
             self.assertIn("checkpoints/1-000000012.safetensors: cannot be written", done.stderr)
             self.assertEqual(os.listdir(checkpoints), ["1-000000010.safetensors"])
             self.assertEqual(finetune(recipe, "--resume").returncode, 0)
             self.assertEqual(digest(folder), first)
+
+    def test_model_or_best_that_the_disk_has_no_room_for_is_named_and_the_older_one_stays(self):
+        for keys, name in (("", "model.safetensors"), (", keep_best: true", "checkpoints/1-best.safetensors"),
+                           (", save_last: true", "last/model.safetensors")):
+            with tempfile.TemporaryDirectory() as folder:
+                stage = f"[{{name: d, objective: diffusion, steps: 6, tokens: 24, lr: 1e-3{keys}}}]"
+                recipe = prepare(folder, 0, {"checkpoint_every: 5": "checkpoint_every: 0"}, stage)
+                self.assertEqual(finetune(recipe).returncode, 0)
+                first, path = digest(folder), os.path.join(folder, "out", name)
+                size = os.path.getsize(path)
+                # Room for all but the last tensors, and for the tokenizer.
+                done = finetune(recipe, preexec_fn=lambda most=size - 1000: on_small_disk(most))
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(f"out/{name}: cannot be written: File too large", done.stderr)
+                self.assertEqual(os.path.getsize(path), size)
+                self.assertEqual({k: v for k, v in digest(folder).items() if k in WEIGHTS}, {k: v for k, v in first.items() if k in WEIGHTS})
+                left = [name for _, _, names in os.walk(folder) for name in names if ".partial." in name]
+                self.assertEqual(left, [])
 
 
 if __name__ == "__main__":
