@@ -78,8 +78,8 @@ diffulm_status progress_validation(struct run *run, const struct recipe_stage *s
 /* resume.c: a checkpoint of trainer, data and progress after update `step` of the stage. */
 diffulm_status stage_checkpoint(struct run *run, size_t stage, int64_t step,
                                 const struct progress *progress, const struct checkpointed *what);
-/* Goes back to the newest whole checkpoint of the stage when the run resumes; damaged ones are named. Returns its step,
- * 0: there is none, < 0: a message was printed. */
+/* Goes back to the newest whole checkpoint of the stage when the run resumes; damaged ones are named. Returns its
+ * step, 0: there is none, < 0: a message was printed. */
 int64_t stage_resume(struct run *run, size_t stage, struct progress *progress,
                      const struct checkpointed *what);
 

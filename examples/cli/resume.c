@@ -54,7 +54,8 @@ diffulm_status stage_checkpoint(struct run *run, size_t stage, int64_t step,
     return checkpoints_save(run->recipe.output, (int)stage, step, run->recipe.keep, what, &state);
 }
 
-/* Takes the state of the newest whole checkpoint. *step: its step; -1, and *state stays: there is none. Returns 0 or an exit code. */
+/* Takes the state of the newest whole checkpoint. *step: its step; -1: there is none, and *state stays. Returns 0 or
+ * an exit code. */
 static int restore_newest(const struct run *run, size_t stage, const struct checkpointed *what,
                           struct run_state *state, int64_t *step)
 {
