@@ -107,13 +107,14 @@ static void print_memory(const struct check *c, const struct recipe_stage *s,
     const double mib = 4.0 / (1 << 20), n = trained(c, s);
     const double weights = (double)c->run.bundle.info.parameters;
     const double activations = activations_of(c, s, update->tokens);
+    const double averages = s->ema_decay > 0 ? n : 0;
     /* At the end of a stage: the trained weights as a model of their own, and once more as they are written. */
     const double saved = weights * ((s->objective == RECIPE_LENGTH ? 0 : 1) +
                                     (c->run.recipe.dtype == DIFFULM_DTYPE_F32 ? 1 : 0.5));
     printf("  memory: %.0f MiB: weights %.0f, trained values %.0f, gradients %.0f, moments %.0f, "
-           "activations %.0f, copies that are saved %.0f\n",
-           mib * (weights + 4 * n + activations + saved), mib * weights, mib * n, mib * n,
-           2 * mib * n, mib * activations, mib * saved);
+           "averages %.0f, activations %.0f, copies that are saved %.0f\n",
+           mib * (weights + 4 * n + averages + activations + saved), mib * weights, mib * n,
+           mib * n, 2 * mib * n, mib * averages, mib * activations, mib * saved);
 }
 
 static void print_time(const char *what, double seconds)

@@ -230,6 +230,13 @@ static int read_stages(struct reader *r, const yaml_node_t *node, struct recipe 
         code = read_mapping(r, item, recipe_stage_keys, (char *)stage, NULL);
         if (code == 0 && !stage->steps)
             code = wrong(r, item, "steps", "a number of updates");
+        if (code == 0 && stage->objective == RECIPE_LENGTH &&
+            (stage->ema_decay > 0 || stage->stop_metric || stage->patience || stage->keep_best ||
+             stage->save_last))
+            code = wrong(r, item, "objective: length",
+                         "none of ema_decay, stop_metric, patience, keep_best, save_last");
+        if (code == 0 && (stage->stop_metric || stage->patience || stage->keep_best))
+            out->watches = true;
     }
     return code;
 }
@@ -243,7 +250,9 @@ static int check(const struct recipe *recipe, const char *path)
                           : !recipe->output                            ? "output"
                           : recipe->architecture && !recipe->tokenizer ? "tokenizer"
                           : !recipe->stage_count                       ? "stages"
-                                                                       : NULL;
+                          : recipe->watches && !recipe->validation.count
+                              ? "validation (for stop_metric, patience or keep_best)"
+                              : NULL;
     if (!missing)
         return 0;
     fprintf(stderr, "%s: expected %s\n", path, missing);

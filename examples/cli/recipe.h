@@ -2,6 +2,7 @@
 #ifndef DIFFULM_CLI_RECIPE_H
 #define DIFFULM_CLI_RECIPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,8 +18,10 @@ struct recipe_stage {
     int64_t objective, steps, corruption, weight, lr_schedule, warmup, timesteps, tokens;
     int64_t mask_on_source, lora_rank, dropout;
     int64_t save_adapter, checkpoint_activations, validate_every;
+    int64_t stop_metric; /* 0: validation cross entropy, else 1 + enum metric (scores.h) */
+    int64_t patience, keep_best, save_last;
     char *lora_targets;
-    double lr, mask_ratio, label_smoothing, weight_decay, clip, lora_alpha;
+    double lr, mask_ratio, label_smoothing, weight_decay, clip, lora_alpha, ema_decay;
 };
 
 struct recipe {
@@ -31,6 +34,7 @@ struct recipe {
     int64_t checkpoint_every, keep, order, too_long;
     struct recipe_stage stages[RECIPE_STAGES];
     size_t stage_count;
+    bool watches; /* a stage has stop_metric, patience or keep_best */
 };
 
 /* Reads and checks a recipe; relative paths in it count from its own folder. Returns 0, or prints

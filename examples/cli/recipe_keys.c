@@ -73,6 +73,18 @@ const struct recipe_key recipe_stage_keys[] = {
      "less memory, each block's forward twice"},
     {"validate_every", RECIPE_INT, S(validate_every), 0, 1e12, NULL,
      "updates between validations; 0: at the end of the stage"},
+    {"ema_decay", RECIPE_REAL, S(ema_decay), 0, 0.999999, NULL,
+     "of a moving average of the weights, which is validated and written in their place [0]: none"},
+    {"stop_metric", RECIPE_CHOICE, S(stop_metric), 0, 0,
+     "validation_cross_entropy|exact|squad|last-number|rouge-l|bleu|chrf",
+     "tells the best validation; a text metric answers all validation rows each time "
+     "[validation_cross_entropy]"},
+    {"patience", RECIPE_INT, S(patience), 0, 1e9, NULL,
+     "validations without a better one before the stage stops [0]: never"},
+    {"keep_best", RECIPE_CHOICE, S(keep_best), 0, 0, "false|true",
+     "the stage ends with the weights of its best validation"},
+    {"save_last", RECIPE_CHOICE, S(save_last), 0, 0, "false|true",
+     "the last weights too, neither averaged nor the best, in output/last"},
     {0}};
 
 const struct recipe_key recipe_data_keys[] = {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static char *copy(const char *text)
 {
@@ -122,6 +123,15 @@ int rows_read_path(const char *command, const char *path, const struct cli_bundl
     const int code = rows_read(command, &list, bundle, &limit, out);
     data_list_release(&list);
     return code;
+}
+
+uint32_t rows_checksum(const struct rows *rows)
+{
+    if (!rows->count)
+        return 0;
+    uLong crc = crc32_z(0, (const void *)rows->tokens.ids, rows->tokens.count * sizeof(int32_t));
+    crc = crc32_z(crc, (const void *)rows->offsets, (rows->count + 1) * sizeof(size_t));
+    return (uint32_t)crc32_z(crc, (const void *)rows->source_lengths, rows->count * sizeof(size_t));
 }
 
 void rows_release(struct rows *rows)

@@ -36,6 +36,8 @@ int rows_read(const char *command, const struct data_list *data, const struct cl
  * out. */
 int rows_read_path(const char *command, const char *path, const struct cli_bundle *bundle,
                    struct rows *out);
+/* crc32 of the encoded rows. */
+uint32_t rows_checksum(const struct rows *rows);
 void rows_release(struct rows *rows);
 
 #endif

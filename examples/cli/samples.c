@@ -48,7 +48,7 @@ static void make_canvas(const struct cli_bundle *b, const struct rows *rows, siz
     }
 }
 
-/* Denoises the canvas, which then holds the answer; frames get its states. */
+/* Denoises the canvas, which then holds the answer; frames get its states if they are wanted. */
 static diffulm_status run(const struct cli_bundle *b, const diffulm_model *model, int32_t mask,
                           int32_t attention, struct canvas *c, json_t *frames)
 {
@@ -68,12 +68,14 @@ static diffulm_status run(const struct cli_bundle *b, const diffulm_model *model
         rc = diffulm_session_create((diffulm_model *)(uintptr_t)model, sampler, &options, &session);
     if (rc == DIFFULM_OK)
         rc = diffulm_session_add(session, c->tokens.ids, n, c->roles, NULL, &row);
-    json_array_append_new(frames, frame_json(b, c->tokens.ids, NULL, c->roles, n, mask));
+    if (frames)
+        json_array_append_new(frames, frame_json(b, c->tokens.ids, NULL, c->roles, n, mask));
     for (rc = rc == DIFFULM_OK ? DIFFULM_AGAIN : rc; rc == DIFFULM_AGAIN;) {
         rc = diffulm_session_step(session, NULL);
         if (rc < 0 || diffulm_session_tokens(session, 0, next, n, &length) < 0)
             break;
-        json_array_append_new(frames, frame_json(b, next, c->tokens.ids, c->roles, n, mask));
+        if (frames)
+            json_array_append_new(frames, frame_json(b, next, c->tokens.ids, c->roles, n, mask));
         memcpy(c->tokens.ids, next, n * sizeof *next);
     }
     free(next);
@@ -82,18 +84,39 @@ static diffulm_status run(const struct cli_bundle *b, const diffulm_model *model
     return rc < 0 ? rc : DIFFULM_OK;
 }
 
+static int32_t mask_of(const struct cli_bundle *b)
+{
+    return b->ids.mask >= 0 ? b->ids.mask : b->info.mask_id;
+}
+
+static char *answer_of(const struct cli_bundle *b, const struct canvas *c)
+{
+    return cli_decode(b->tokenizer, c->tokens.ids + c->answer_begin,
+                      c->answer_end - c->answer_begin);
+}
+
+diffulm_status samples_answer(const struct cli_bundle *b, const diffulm_model *model,
+                              const struct rows *rows, size_t row, int32_t attention, char **text)
+{
+    struct canvas c;
+    make_canvas(b, rows, row, mask_of(b), &c);
+    diffulm_status rc = run(b, model, mask_of(b), attention, &c, NULL);
+    if (rc == DIFFULM_OK && !(*text = answer_of(b, &c)))
+        rc = DIFFULM_E_STATE; /* the message is the decoder's */
+    canvas_release(&c);
+    return rc;
+}
+
 static diffulm_status write_sample(FILE *file, const struct cli_bundle *b,
                                    const diffulm_model *model, const struct rows *rows, size_t row,
                                    const struct sample_place *at)
 {
-    const int32_t mask = b->ids.mask >= 0 ? b->ids.mask : b->info.mask_id;
     struct canvas c;
-    make_canvas(b, rows, row, mask, &c);
+    make_canvas(b, rows, row, mask_of(b), &c);
     json_t *frames = json_array();
-    diffulm_status rc = run(b, model, mask, at->attention, &c, frames);
+    diffulm_status rc = run(b, model, mask_of(b), at->attention, &c, frames);
     char *prompt = cli_decode(b->tokenizer, c.tokens.ids, c.answer_begin);
-    char *text =
-        cli_decode(b->tokenizer, c.tokens.ids + c.answer_begin, c.answer_end - c.answer_begin);
+    char *text = answer_of(b, &c);
     json_t *line = json_pack("{s:s, s:I, s:s, s:s, s:s, s:o}", "stage", at->stage, "step",
                              (json_int_t)at->step, "prompt", prompt ? prompt : "", "text",
                              text ? text : "", "reference", rows->targets[row], "frames", frames);

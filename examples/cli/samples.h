@@ -17,4 +17,8 @@ diffulm_status samples_write(const char *path, const struct cli_bundle *bundle,
                              const diffulm_model *model, const struct rows *rows, size_t count,
                              const struct sample_place *at);
 
+/* The model's answer to one row, as above; *text is the caller's (free). */
+diffulm_status samples_answer(const struct cli_bundle *bundle, const diffulm_model *model,
+                              const struct rows *rows, size_t row, int32_t attention, char **text);
+
 #endif

@@ -38,7 +38,7 @@ class TrainerOptions(ctypes.Structure):
                 ("weight", ctypes.c_int32), ("corruption", ctypes.c_int32), ("mask_ratio", ctypes.c_double), ("label_smoothing", ctypes.c_double),
                 ("attention", ctypes.c_int32), ("newline_id", ctypes.c_int32), ("mask_id", ctypes.c_int32), ("mask_on_source", ctypes.c_int32),
                 ("dropout", ctypes.c_int32), ("seed", ctypes.c_uint64), ("lora_rank", ctypes.c_int32), ("lora_alpha", ctypes.c_double),
-                ("lora_targets", ctypes.c_char_p), ("checkpoint_activations", ctypes.c_int32)]
+                ("lora_targets", ctypes.c_char_p), ("checkpoint_activations", ctypes.c_int32), ("ema_decay", ctypes.c_double)]
 
 
 class Rows(ctypes.Structure):
