@@ -135,13 +135,27 @@ void recipe_describe(void)
     describe(recipe_stage_keys, "    ");
 }
 
+static void print_choices(const char *choices)
+{
+    while (*choices) {
+        const size_t length = strcspn(choices, "|");
+        putchar('`');
+        fwrite(choices, 1, length, stdout);
+        putchar('`');
+        choices += length;
+        if (*choices == '|') {
+            fputs(", ", stdout);
+            choices++;
+        }
+    }
+}
+
 /* What a key may hold. */
 static void print_values(const struct recipe_key *key)
 {
     switch (key->kind) {
     case RECIPE_CHOICE:
-        for (const char *c = key->choices; *c; c += strcspn(c, "|"), c += *c == '|')
-            printf("%s`%.*s`", c == key->choices ? "" : ", ", (int)strcspn(c, "|"), c);
+        print_choices(key->choices);
         break;
     case RECIPE_INT:
         printf("whole number, %.0f to %.0f", key->low, key->high);

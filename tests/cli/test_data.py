@@ -7,7 +7,7 @@ import sys
 import tempfile
 import unittest
 
-from recipes import MODEL, digest, metrics, run, write, write_pairs, write_recipe
+from recipes import MODEL, digest, measures_memory, metrics, run, write, write_pairs, write_recipe
 
 PAIRS = [(f"Spell {k}.", "yes no " * (k % 3 + 1)) for k in range(7)]
 
@@ -177,6 +177,7 @@ class Data(unittest.TestCase):
         self.assertEqual(code, 0)
         return used
 
+    @measures_memory
     def test_memory_of_a_run_does_not_grow_with_the_text(self):
         small, large = self.peak("small.jsonl", 1000), self.peak("large.jsonl", 30000)
         self.assertGreater(os.path.getsize(os.path.join(self.folder, "large.jsonl")), 30e6)

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import unittest
 
-from recipes import MODEL, PROGRAM, run, write, write_architecture, write_pairs, write_recipe
+from recipes import MODEL, PROGRAM, measures_memory, run, write, write_architecture, write_pairs, write_recipe
 
 # recipe() writes architecture, tokenizer, data, output, threads, log_every, stages: one line each; others follow.
 WRONG = (
@@ -131,6 +131,7 @@ class Recipes(unittest.TestCase):
         self.assertAlmostEqual(found[0], 1000 * 4 / 3 / 2 / 10, delta=4)
         self.assertAlmostEqual(found[1], 1000 * 4 / 3 / 2 / 100, delta=0.4)
 
+    @measures_memory
     def test_memory_expected_is_what_a_run_takes(self):
         with open(write_architecture(self.folder), "r+", encoding="utf-8") as file:
             config = json.load(file)
