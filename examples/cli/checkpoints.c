@@ -48,38 +48,29 @@ static void path_of(const char *output, int stage, int64_t step, char path[PATH]
              (long long)step);
 }
 
-/* Stage and step of a file's name; what follows it tells a whole one from a leftover. */
-static bool parse(const char *name, int *stage, int64_t *step, bool *whole)
+static bool parse(const char *name, int *stage, int64_t *step)
 {
     long long number;
     int end = 0;
-    if (sscanf(name, "%d-%lld.safetensors%n", stage, &number, &end) != 2 || end == 0)
+    if (sscanf(name, "%d-%lld.safetensors%n", stage, &number, &end) != 2 || end == 0 || name[end])
         return false;
     *stage -= 1;
     *step = number;
-    *whole = name[end] == 0;
     return true;
 }
 
-/* The newest checkpoint of a stage that is older than `before`; leftovers are removed on the way if asked. */
-static int64_t newest_before(const char *output, int stage, int64_t before, bool clean)
+int64_t checkpoints_before(const char *output, int stage, int64_t before)
 {
-    char folder[PATH], path[2 * PATH];
+    char folder[PATH];
     int64_t newest = -1, step;
     int of;
-    bool whole;
     snprintf(folder, sizeof folder, "%s/checkpoints", output);
     DIR *files = opendir(folder);
     const struct dirent *file;
-    while (files && (file = readdir(files))) {
-        if (!parse(file->d_name, &of, &step, &whole))
-            continue;
-        if (whole && (stage < 0 || of == stage) && step < before && step > newest)
+    while (files && (file = readdir(files)))
+        if (parse(file->d_name, &of, &step) && (stage < 0 || of == stage) && step < before &&
+            step > newest)
             newest = step;
-        snprintf(path, sizeof path, "%s/%s", folder, file->d_name);
-        if (!whole && clean)
-            unlink(path);
-    }
     if (files)
         closedir(files);
     return newest;
@@ -87,90 +78,174 @@ static int64_t newest_before(const char *output, int stage, int64_t before, bool
 
 int64_t checkpoints_newest(const char *output, int stage)
 {
-    return newest_before(output, stage, INT64_MAX, false);
+    return checkpoints_before(output, stage, INT64_MAX);
 }
 
-static void forget_old(const char *output, int stage, int64_t keep)
+static void forget(const char *output, int stage, int64_t now, int64_t keep)
 {
     char path[PATH];
-    int64_t step = INT64_MAX;
-    for (int64_t k = 0; step >= 0; k++) {
-        step = newest_before(output, stage, step, k == 0);
+    int64_t step = INT64_MAX, kept = 0;
+    while ((step = checkpoints_before(output, stage, step)) >= 0) {
         path_of(output, stage, step, path);
-        if (step >= 0 && k >= keep)
+        if (step > now || kept++ >= keep)
             unlink(path);
     }
+}
+
+/* The save tells if it isn't there. */
+static void make_folder(const char *output)
+{
+    char path[PATH];
+    snprintf(path, sizeof path, "%s/checkpoints", output);
+    (void)mkdir(path, 0777);
+}
+
+/* Names in the note, and in messages. */
+static const struct {
+    const char *key, *meaning;
+    size_t offset;
+} sames[] = {
+    {"rows", "number of rows in data", offsetof(struct run_same, records)},
+    {"settings_crc32", "checksum of the settings of data",
+     offsetof(struct run_same, settings_crc32)},
+    {"data_crc32", "checksum of data", offsetof(struct run_same, data_crc32)},
+    {"tokenizer_crc32", "checksum of the tokenizer", offsetof(struct run_same, tokenizer_crc32)},
+    {"order", "order (0 shuffled, 1 file)", offsetof(struct run_same, order)},
+    {"max_length", "max_length", offsetof(struct run_same, max_length)},
+    {"too_long", "too_long (0 skip, 1 cut)", offsetof(struct run_same, too_long)},
+    {"tokens", "tokens", offsetof(struct run_same, tokens)},
+    {"watched", "number of the metric that is watched (0: none)",
+     offsetof(struct run_same, watched)},
+    {"validation_crc32", "checksum of validation", offsetof(struct run_same, validation_crc32)},
+    {"validate_every", "validate_every", offsetof(struct run_same, validate_every)}};
+/* The last three are compared where this run watches a metric. */
+enum { SAMES = sizeof sames / sizeof *sames, WATCHED = 3 };
+
+static char *write_note(const struct run_state *s)
+{
+    json_t *json = json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f}", "position", s->position,
+        "too_long_rows", (json_int_t)s->too_long, "metrics_bytes", (json_int_t)s->metrics_bytes,
+        "samples_bytes", (json_int_t)s->samples_bytes, "unvalidated", (json_int_t)s->unvalidated,
+        "best_step", (json_int_t)s->best_step, "since", (json_int_t)s->since, "best", s->best, "ce",
+        s->ce, "seen_tokens", s->seen_tokens, "updates", s->updates);
+    for (size_t i = 0; i < SAMES; i++) {
+        const int64_t *value = (const int64_t *)((const char *)&s->same + sames[i].offset);
+        json_object_set_new(json, sames[i].key, json_integer((json_int_t)*value));
+    }
+    char *note = json ? json_dumps(json, 0) : NULL;
+    json_decref(json);
+    return note;
 }
 
 diffulm_status checkpoints_save(const char *output, int stage, int64_t step, int64_t keep,
                                 const struct checkpointed *what, const struct run_state *s)
 {
-    char path[PATH], note[NOTE];
-    const int n = snprintf(
-        note, sizeof note,
-        "{\"epoch\": %lld, \"position\": %lld, \"rows\": %lld, \"data_crc32\": %lld, "
-        "\"tokens\": %lld, \"metrics_bytes\": %lld, \"samples_bytes\": %lld, "
-        "\"unvalidated\": %lld, \"ce\": %.17g, \"seen_tokens\": %.17g, \"updates\": %.17g}",
-        (long long)s->epoch, (long long)s->position, (long long)s->rows, (long long)s->data_crc32,
-        (long long)s->tokens, (long long)s->metrics_bytes, (long long)s->samples_bytes,
-        (long long)s->unvalidated, s->ce, s->seen_tokens, s->updates);
-    snprintf(path, sizeof path, "%s/checkpoints", output);
-    (void)mkdir(path, 0777); /* the save tells if it isn't there */
+    char path[PATH];
+    char *note = write_note(s);
+    if (!note)
+        return DIFFULM_E_OUT_OF_MEMORY;
+    make_folder(output);
     path_of(output, stage, step, path);
-    diffulm_status rc = what->save(what->trainer, path, note, (size_t)n);
+    diffulm_status rc = what->save(what->trainer, path, note, strlen(note));
+    free(note);
     if (rc == DIFFULM_OK)
-        forget_old(output, stage, keep);
+        forget(output, stage, step, keep);
     return rc;
 }
 
-static int same(const char *command, const char *path, const char *key, json_int_t then,
-                int64_t now)
+static int check_same(const char *command, const char *path, const json_t *json,
+                      const struct run_same *now)
 {
-    return then == now ? 0
-                       : cli_error(command, CLI_FAILED,
-                                   "%s: %s was %lld in this checkpoint, now it is %lld", path, key,
-                                   (long long)then, (long long)now);
+    for (size_t i = 0; i < (now->watched ? SAMES : SAMES - WATCHED); i++) {
+        const int64_t value = *(const int64_t *)((const char *)now + sames[i].offset);
+        const json_int_t then = json_integer_value(json_object_get(json, sames[i].key));
+        if (then != value)
+            return cli_error(command, CLI_FAILED,
+                             "%s: %s was %lld in this checkpoint, now it is %lld", path,
+                             sames[i].meaning, (long long)then, (long long)value);
+    }
+    return 0;
 }
 
 static int read_note(const char *command, const char *path, const char *note, size_t length,
                      struct run_state *s)
 {
-    json_int_t epoch, position, rows, data_crc32, tokens, metrics, samples, unvalidated;
+    const char *position;
+    json_int_t too_long, metrics, samples, unvalidated, best_step, since;
     json_error_t error;
     json_t *json = json_loadb(note, length, 0, &error);
-    const int read = json_unpack(
-        json, "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:F, s:F, s:F}", "epoch", &epoch,
-        "position", &position, "rows", &rows, "data_crc32", &data_crc32, "tokens", &tokens,
-        "metrics_bytes", &metrics, "samples_bytes", &samples, "unvalidated", &unvalidated, "ce",
-        &s->ce, "seen_tokens", &s->seen_tokens, "updates", &s->updates);
+    const int read = json_unpack(json, "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:F, s:F, s:F, s:F}",
+                                 "position", &position, "too_long_rows", &too_long, "metrics_bytes",
+                                 &metrics, "samples_bytes", &samples, "unvalidated", &unvalidated,
+                                 "best_step", &best_step, "since", &since, "best", &s->best, "ce",
+                                 &s->ce, "seen_tokens", &s->seen_tokens, "updates", &s->updates);
+    int code = 0;
+    if (read != 0 || too_long < 0 || metrics < 0 || samples < 0 || best_step < 0 || since < 0)
+        code = cli_error(command, CLI_FAILED, "%s: its note is not that of diffulm finetune", path);
+    if (code == 0)
+        code = check_same(command, path, json, &s->same);
+    if (code == 0) {
+        s->position = strcpy(cli_alloc(strlen(position) + 1, 1), position);
+        s->too_long = too_long;
+        s->metrics_bytes = metrics;
+        s->samples_bytes = samples;
+        s->unvalidated = unvalidated;
+        s->best_step = best_step;
+        s->since = since;
+    }
     json_decref(json);
-    if (read != 0 || epoch < 0 || epoch > UINT32_MAX || position < 0 || position > rows ||
-        metrics < 0 || samples < 0)
-        return cli_error(command, CLI_FAILED, "%s: its note is not that of diffulm finetune", path);
-    int code = same(command, path, "number of rows in data", rows, s->rows);
-    if (code == 0)
-        code = same(command, path, "checksum of data", data_crc32, s->data_crc32);
-    if (code == 0)
-        code = same(command, path, "tokens", tokens, s->tokens);
-    s->epoch = epoch;
-    s->position = position;
-    s->metrics_bytes = metrics;
-    s->samples_bytes = samples;
-    s->unvalidated = unvalidated;
     return code;
 }
 
 int checkpoints_restore(const char *command, const char *output, int stage, int64_t step,
                         const struct checkpointed *what, struct run_state *state)
 {
-    char path[PATH], note[NOTE];
+    char path[PATH];
     size_t length = 0;
     path_of(output, stage, step, path);
-    const diffulm_status rc = what->restore(what->trainer, path, note, sizeof note, &length);
+    diffulm_status rc = what->restore(what->trainer, path, NULL, 0, &length);
+    char *note = cli_alloc(length + 1, 1);
+    if (rc == DIFFULM_BUFFER_TOO_SMALL)
+        rc = what->restore(what->trainer, path, note, length, &length);
+    int code;
     if (rc == DIFFULM_E_FORMAT)
-        return cli_error(command, CLI_FAILED, "%s (remove it to go on from an older one)",
-                         diffulm_error_message());
+        code = cli_error(command, CHECKPOINT_DAMAGED, "%s", diffulm_error_message());
+    else if (rc < 0)
+        code = cli_fail(command);
+    else
+        code = read_note(command, path, note, rc == DIFFULM_OK ? length : 0, state);
+    free(note);
+    return code;
+}
+
+static void path_of_best(const char *output, int stage, char path[PATH])
+{
+    snprintf(path, PATH, "%s/checkpoints/%d-best.safetensors", output, stage + 1);
+}
+
+diffulm_status checkpoints_save_best(const char *output, int stage, int64_t step,
+                                     const struct checkpointed *what)
+{
+    char path[PATH], note[NOTE];
+    const int n = snprintf(note, sizeof note, "%lld", (long long)step);
+    make_folder(output);
+    path_of_best(output, stage, path);
+    return what->save(what->trainer, path, note, (size_t)n);
+}
+
+int checkpoints_restore_best(const char *command, const char *output, int stage, int64_t step,
+                             const struct checkpointed *what)
+{
+    char path[PATH], note[NOTE], want[NOTE];
+    size_t length = 0;
+    path_of_best(output, stage, path);
+    const int n = snprintf(want, sizeof want, "%lld", (long long)step);
+    const diffulm_status rc = what->restore(what->trainer, path, note, sizeof note, &length);
     if (rc < 0)
         return cli_fail(command);
-    return read_note(command, path, note, rc == DIFFULM_OK ? length : 0, state);
+    if (rc != DIFFULM_OK || length != (size_t)n || memcmp(note, want, length) != 0)
+        return cli_error(command, CLI_FAILED, "%s: not the best of this run, which is of update %s",
+                         path, want);
+    return 0;
 }

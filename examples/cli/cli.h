@@ -84,6 +84,7 @@ int cli_finetune(int argc, char **argv);
 int cli_evaluate(int argc, char **argv);
 int cli_score(int argc, char **argv);
 int cli_report(int argc, char **argv);
+int cli_recipe(int argc, char **argv);
 int cli_prune(int argc, char **argv);
 
 #endif

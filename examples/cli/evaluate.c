@@ -391,7 +391,7 @@ static int evaluate(struct evaluation *e, const char *folder, const char *data)
         return cli_error(ME, CLI_FAILED, "this model predicts no length (%s); use --oracle",
                          diffulm_error_message());
     e->rows.keep_texts = true;
-    int code = rows_read(ME, data, &e->bundle, (size_t)e->bundle.info.longest_row, &e->rows);
+    int code = rows_read_path(ME, data, &e->bundle, &e->rows);
     if (code == 0 && e->predictions && !(e->out = fopen(e->predictions, "wb")))
         code = cli_error(ME, CLI_FAILED, "%s: cannot be written", e->predictions);
     if (code == 0)

@@ -1,12 +1,6 @@
 /* finetune.c: `diffulm finetune RECIPE.yaml`: opens what the recipe names and runs its stages one after another. */
 #include "finetune.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <zlib.h>
-
 volatile sig_atomic_t finetune_interrupted;
 
 static void on_signal(int number)
@@ -15,139 +9,49 @@ static void on_signal(int number)
     finetune_interrupted = 1;
 }
 
-static diffulm_status open_fresh(struct run *run)
+static int open_data(struct run *run)
 {
-    size_t length;
-    struct diffulm_model_options mo = DIFFULM_MODEL_OPTIONS_INIT;
-    char *config = cli_read_path(run->recipe.architecture, &length);
-    if (!config) {
-        cli_error(FINETUNE, 0, "%s: %s", run->recipe.architecture, strerror(errno));
-        return DIFFULM_E_IO;
-    }
-    mo.runtime = run->bundle.runtime;
-    mo.seed = (uint64_t)run->recipe.seed;
-    diffulm_status rc = diffulm_model_create(config, length, &mo, &run->bundle.model);
-    free(config);
-    return rc;
-}
-
-static diffulm_status open_parts(struct run *run)
-{
-    struct cli_bundle *b = &run->bundle;
-    struct diffulm_runtime_options ro = DIFFULM_RUNTIME_OPTIONS_INIT;
-    struct diffulm_model_options mo = DIFFULM_MODEL_OPTIONS_INIT;
-    b->info.struct_size = sizeof b->info;
-    b->ids.struct_size = sizeof b->ids;
-    ro.threads = (int32_t)run->recipe.threads;
-    diffulm_status rc = diffulm_runtime_create(&ro, &b->runtime);
-    mo.runtime = b->runtime;
-    mo.head = DIFFULM_HEAD_FRESH;
-    if (rc == DIFFULM_OK)
-        rc = diffulm_tokenizer_open(
-            run->recipe.tokenizer ? run->recipe.tokenizer : run->recipe.model, NULL, &b->tokenizer);
-    if (rc == DIFFULM_OK)
-        rc = diffulm_tokenizer_special_ids(b->tokenizer, &b->ids);
-    if (rc == DIFFULM_OK)
-        rc = run->recipe.architecture ? open_fresh(run)
-                                      : diffulm_model_open(run->recipe.model, &mo, &b->model);
-    if (rc == DIFFULM_OK)
-        rc = diffulm_model_get_info(b->model, &b->info);
-    b->newline = b->tokenizer ? diffulm_tokenizer_id(b->tokenizer, "\n", 1) : -1;
-    return rc;
-}
-
-static uint32_t checksum(const struct rows *rows)
-{
-    uLong crc = crc32_z(0, (const void *)rows->tokens.ids, rows->tokens.count * sizeof(int32_t));
-    crc = crc32_z(crc, (const void *)rows->offsets, (rows->count + 1) * sizeof(size_t));
-    return (uint32_t)crc32_z(crc, (const void *)rows->source_lengths, rows->count * sizeof(size_t));
-}
-
-static int read_data(struct run *run)
-{
-    const size_t longest = (size_t)run->bundle.info.longest_row;
-    const size_t asked = (size_t)run->recipe.max_length;
-    const size_t most = asked && asked < longest ? asked : longest;
-    int code = rows_read(FINETUNE, run->recipe.data, &run->bundle, most, &run->rows);
+    int code = parts_open_data(FINETUNE, &run->recipe, &run->bundle, &run->walk, &run->validation);
+    /* Files of many gigabytes are read once more only where a checkpoint is to tell them apart. */
+    if (code == 0 && (run->recipe.checkpoint_every || run->resume))
+        code = parts_checksums(FINETUNE, &run->recipe, &run->identity);
     if (code == 0)
-        run->data_crc32 = checksum(&run->rows);
-    run->walk = (struct walk){.rows = &run->rows, .seed = (uint64_t)run->recipe.seed};
-    run->validation.keep_texts = true;
-    if (code == 0 && run->recipe.validation)
-        code = rows_read(FINETUNE, run->recipe.validation, &run->bundle, most, &run->validation);
+        run->validation_crc32 = rows_checksum(&run->validation);
     if (code == 0)
-        printf("%zu rows, %.1f tokens on average; %zu longer than %zu tokens left out\n",
-               run->rows.count, (double)run->rows.tokens.count / (double)run->rows.count,
-               run->rows.too_long, most);
+        printf("%zu records in %zu data set%s, rows of at most %zu tokens\n",
+               run->walk.source.records, run->recipe.data.count,
+               run->recipe.data.count == 1 ? "" : "s", run->walk.limit.max_length);
     return code;
 }
 
-static int open_output(struct run *run)
+static void tell_too_long(const struct run *run)
 {
-    char path[4096];
-    if (mkdir(run->recipe.output, 0777) != 0 && errno != EEXIST)
-        return cli_error(FINETUNE, CLI_FAILED, "%s: %s", run->recipe.output, strerror(errno));
-    const bool there = checkpoints_newest(run->recipe.output, -1) >= 0;
-    if (there && !run->resume)
-        return cli_error(FINETUNE, CLI_FAILED,
-                         "%s: holds checkpoints of an earlier run: go on with --resume, or remove "
-                         "%s/checkpoints to start again",
-                         run->recipe.output, run->recipe.output);
-    snprintf(path, sizeof path, "%s/metrics.jsonl", run->recipe.output);
-    run->metrics = fopen(path, there ? "a" : "w");
-    return run->metrics ? 0 : cli_error(FINETUNE, CLI_FAILED, "%s: %s", path, strerror(errno));
-}
-
-static int copy_file(const char *from, const char *to)
-{
-    size_t length;
-    char *text = cli_read_path(from, &length);
-    FILE *file = text ? fopen(to, "wb") : NULL;
-    bool good = file && fwrite(text, 1, length, file) == length;
-    if (file)
-        good = fclose(file) == 0 && good;
-    free(text);
-    return good ? 0 : cli_error(FINETUNE, CLI_FAILED, "%s: cannot be copied to %s", from, to);
-}
-
-/* The output folder gets the tokenizer's files, so that it can be used as a model. */
-static int copy_tokenizer(const struct run *run)
-{
-    static const char *const names[] = {"tokenizer.json", "sentencepiece.bpe.model", "vocab.txt",
-                                        "vocab.json", "merges.txt"};
-    const char *source = run->recipe.tokenizer ? run->recipe.tokenizer : run->recipe.model;
-    char from[4096], to[4096];
-    struct stat status;
-    const bool folder = stat(source, &status) == 0 && S_ISDIR(status.st_mode);
-    int code = 0;
-    for (size_t i = 0; code == 0 && i < sizeof names / sizeof *names; i++) {
-        const size_t n = strlen(source), m = strlen(names[i]);
-        snprintf(from, sizeof from, "%s%s%s", source, folder ? "/" : "", folder ? names[i] : "");
-        snprintf(to, sizeof to, "%s/%s", run->recipe.output, names[i]);
-        if (folder ? stat(from, &status) == 0 : n >= m && strcmp(source + n - m, names[i]) == 0)
-            code = copy_file(from, to);
-    }
-    return code;
+    if (run->walk.too_long)
+        printf("%llu rows drawn were longer than %zu tokens and %s\n",
+               (unsigned long long)run->walk.too_long, run->walk.limit.max_length,
+               run->walk.limit.cut ? "cut" : "left out");
 }
 
 static int run_recipe(struct run *run)
 {
-    int code = 0;
-    if (open_parts(run) < 0)
-        return cli_fail(FINETUNE);
+    int code = parts_open_model(FINETUNE, &run->recipe, &run->bundle);
+    if (code != 0)
+        return code;
     printf("%s, %lld parameters\n", run->bundle.info.family,
            (long long)run->bundle.info.parameters);
-    code = read_data(run);
+    code = open_data(run);
     if (code == 0)
-        code = open_output(run);
+        code = output_open(run);
     if (code == 0 && checkpoints_newest(run->recipe.output, -1) < 0)
-        code = copy_tokenizer(run); /* before the first checkpoint, so only once */
+        code = output_copy_tokenizer(
+            run, run->recipe.output); /* before the first checkpoint, so only once */
     run->started = cli_seconds();
     for (size_t i = 0; code == 0 && i < run->recipe.stage_count && !finetune_interrupted; i++) {
         const diffulm_status rc = stage_run(run, i);
         if (rc != DIFFULM_OK)
             code = rc == FINETUNE_TOLD ? CLI_FAILED : cli_fail(FINETUNE);
     }
+    tell_too_long(run);
     if (code == 0 && finetune_interrupted)
         code =
             cli_error(FINETUNE, CLI_CANCELLED, "stopped; the weights so far are in %s%s",
@@ -161,7 +65,7 @@ int cli_finetune(int argc, char **argv)
                                                "Trains a model by a recipe.", NULL};
     bool keys = false, resuming = false;
     const struct cli_option options[] = {
-        {"resume", NULL, "go on from the newest checkpoints in the recipe's output", CLI_FLAG,
+        {"resume", NULL, "go on from the newest whole checkpoints in the recipe's output", CLI_FLAG,
          &resuming},
         {"keys", NULL, "list the keys of a recipe", CLI_FLAG, &keys},
         {0}};
@@ -184,9 +88,8 @@ int cli_finetune(int argc, char **argv)
     code = run_recipe(&run);
     if (run.metrics)
         fclose(run.metrics);
-    rows_release(&run.rows);
     rows_release(&run.validation);
-    walk_release(&run.walk);
+    walk_close(&run.walk);
     cli_bundle_close(&run.bundle);
     recipe_release(&run.recipe);
     return code;

@@ -9,6 +9,7 @@ const struct cli_command cli_commands[] = {
     {"evaluate", "", "Scores a model on a file of prompts and answers.", cli_evaluate},
     {"score", "", "Bounds the perplexity of a model on a file of prompts and answers.", cli_score},
     {"finetune", "", "Trains a model by a recipe.", cli_finetune},
+    {"recipe", "", "Checks a recipe before training, or lists its keys.", cli_recipe},
     {"report", "", "Draws the curves of training runs as one page.", cli_report},
     {"prune", "", "Keeps of a vocabulary what a task's texts use.", cli_prune},
     {"tokenize", "", "Shows the tokens of a text.", cli_tokenize},

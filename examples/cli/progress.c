@@ -1,8 +1,11 @@
 /* progress.c: what a run tells on its way: lines of metrics.jsonl, and one on the terminal. */
+#include <errno.h>
 #include <jansson.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "finetune.h"
+#include "scores.h"
 
 /* Opens a line of metrics.jsonl. */
 static void begin_metrics(struct run *run, const struct recipe_stage *s, int64_t step)
@@ -14,8 +17,18 @@ static void begin_metrics(struct run *run, const struct recipe_stage *s, int64_t
     json_decref(name);
 }
 
-void progress_update(struct run *run, const struct recipe_stage *s, struct progress *p,
-                     const struct diffulm_trainer_report *r, int64_t tokens)
+/* Full disks are noticed here. */
+static diffulm_status end_metrics(struct run *run)
+{
+    if (fflush(run->metrics) == 0 && !ferror(run->metrics))
+        return DIFFULM_OK;
+    cli_error(FINETUNE, CLI_FAILED, "%s/metrics.jsonl: cannot be written: %s", run->recipe.output,
+              strerror(errno));
+    return FINETUNE_TOLD;
+}
+
+diffulm_status progress_update(struct run *run, const struct recipe_stage *s, struct progress *p,
+                               const struct diffulm_trainer_report *r, int64_t tokens)
 {
     const double now = cli_seconds();
     const bool last = r->step == s->steps;
@@ -23,7 +36,7 @@ void progress_update(struct run *run, const struct recipe_stage *s, struct progr
     p->tokens += (double)tokens;
     p->updates++;
     if (r->step % run->recipe.log_every != 0 && !last)
-        return;
+        return DIFFULM_OK;
     const double rate = p->tokens / (now - p->since);
     const double left =
         (now - p->shown) / (double)(r->step - p->first) * (double)(s->steps - r->step);
@@ -32,7 +45,6 @@ void progress_update(struct run *run, const struct recipe_stage *s, struct progr
             "\"cross_entropy\": %.5f, \"grad_norm\": %.4f, "
             "\"lr\": %.4g, \"tokens_per_second\": %.0f, \"seconds\": %.1f}\n",
             p->ce / (double)p->updates, r->grad_norm, r->lr, rate, now - run->started);
-    fflush(run->metrics);
     printf("%s%s %lld/%lld  cross entropy %.4f  lr %.2g  %.0f tokens/s  %.0f s left%s",
            isatty(1) ? "\r" : "", s->name ? s->name : "stage", (long long)r->step,
            (long long)s->steps, p->ce / (double)p->updates, r->lr, rate, left,
@@ -41,15 +53,22 @@ void progress_update(struct run *run, const struct recipe_stage *s, struct progr
     p->ce = p->tokens = 0;
     p->updates = 0;
     p->since = now;
+    return end_metrics(run);
 }
 
-void progress_validation(struct run *run, const struct recipe_stage *s, int64_t step,
-                         double cross_entropy)
+diffulm_status progress_validation(struct run *run, const struct recipe_stage *s, int64_t step,
+                                   const struct validated *v)
 {
-    printf("%s: validation cross entropy %.4f after %lld updates\n", s->name ? s->name : "stage",
-           cross_entropy, (long long)step);
+    const char *metric = s->stop_metric ? metric_names[s->stop_metric - 1] : NULL;
+    printf("%s: validation cross entropy %.4f", s->name ? s->name : "stage", v->cross_entropy);
+    if (metric)
+        printf(", %s %.2f", metric, v->score);
+    printf(" after %lld updates%s\n", (long long)step, v->best ? ", the best so far" : "");
     begin_metrics(run, s, step);
-    fprintf(run->metrics, "\"validation_cross_entropy\": %.5f, \"seconds\": %.1f}\n", cross_entropy,
+    fprintf(run->metrics, "\"validation_cross_entropy\": %.5f, ", v->cross_entropy);
+    if (metric)
+        fprintf(run->metrics, "\"validation_%s\": %.4f, ", metric, v->score);
+    fprintf(run->metrics, "%s\"seconds\": %.1f}\n", v->best ? "\"best\": true, " : "",
             cli_seconds() - run->started);
-    fflush(run->metrics);
+    return end_metrics(run);
 }

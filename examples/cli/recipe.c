@@ -1,5 +1,5 @@
-/* recipe.c: YAML recipes by table. Every key is a row of a table, which is also its documentation. */
-#include "recipe.h"
+/* recipe.c: reads YAML recipes by the tables of recipe_keys.c, and tells what is wrong with them and where. */
+#include "recipe_keys.h"
 
 #include <diffulm/trainer.h>
 #include <stdbool.h>
@@ -10,81 +10,16 @@
 
 #include "cli.h"
 
-enum kind { TEXT, PATH, INT, REAL, CHOICE };
-
-struct key {
-    const char *name;
-    enum kind kind;
-    size_t offset;
-    double low, high;    /* INT and REAL */
-    const char *choices; /* "a|b|c": 0, 1, 2 */
-    const char *meaning;
-};
-
-#define R(field) offsetof(struct recipe, field)
-#define S(field) offsetof(struct recipe_stage, field)
-
-static const struct key recipe_keys[] = {
-    {"model", PATH, R(model), 0, 0, NULL, "folder of the pretrained model"},
-    {"architecture", PATH, R(architecture), 0, 0, NULL,
-     "config.json of a model with fresh weights"},
-    {"tokenizer", PATH, R(tokenizer), 0, 0, NULL, "folder or file; default: the model's folder"},
-    {"data", PATH, R(data), 0, 0, NULL,
-     "JSONL, TSV, or SOURCE,TARGET: two text files; see docs/formats.md"},
-    {"validation", PATH, R(validation), 0, 0, NULL, "the same, scored at the end of each stage"},
-    {"output", PATH, R(output), 0, 0, NULL, "folder to write"},
-    {"seed", INT, R(seed), 0, 9e15, NULL, "of every random draw [0]"},
-    {"threads", INT, R(threads), 0, 1024, NULL, "0: one per core [0]"},
-    {"max_length", INT, R(max_length), 3, 1 << 20, NULL, "longest row in tokens [the model's]"},
-    {"dtype", CHOICE, R(dtype), 0, 0, "float32|float16|bfloat16",
-     "of the weights written [float32]"},
-    {"attention", CHOICE, R(attention), 0, 0, "full|prefix_lm|causal|blockwise", "[full]"},
-    {"save_every", INT, R(save_every), 0, 1e12, NULL,
-     "steps between saves; 0: at the end of a stage"},
-    {"checkpoint_every", INT, R(checkpoint_every), 0, 1e12, NULL,
-     "steps between checkpoints, from which --resume goes on; 0: none"},
-    {"keep", INT, R(keep), 1, 1e6, NULL, "newest checkpoints of a stage that are kept [2]"},
-    {"samples", INT, R(samples), 0, 1000, NULL,
-     "validation rows answered at each validation, into samples.jsonl [4]"},
-    {"log_every", INT, R(log_every), 1, 1e12, NULL, "steps between lines of metrics.jsonl [50]"},
-    {0}};
-
-static const struct key stage_keys[] = {
-    {"name", TEXT, S(name), 0, 0, NULL, "shown in progress and metrics"},
-    {"objective", CHOICE, S(objective), 0, 0, "mlm|diffusion|length|causal",
-     "causal: next-token prediction, with attention: causal [mlm]"},
-    {"steps", INT, S(steps), 1, 1e12, NULL, "updates"},
-    {"tokens", INT, S(tokens), 1, 1 << 24, NULL, "tokens of an update, before corruption [2048]"},
-    {"corruption", CHOICE, S(corruption), 0, 0, "coupled|single|fixed", "of diffusion [coupled]"},
-    {"weight", CHOICE, S(weight), 0, 0, "linear|constant|mdlm",
-     "loss weight of a timestep [linear]"},
-    {"timesteps", INT, S(timesteps), 1, 1 << 20, NULL, "T [50]"},
-    {"mask_ratio", REAL, S(mask_ratio), 1e-6, 1, NULL, "of mlm [0.15]"},
-    {"mask_on_source", CHOICE, S(mask_on_source), 0, 0, "false|true", "sources are masked too"},
-    {"label_smoothing", REAL, S(label_smoothing), 0, 0.999, NULL, "[0]"},
-    {"lr", REAL, S(lr), 1e-12, 10, NULL, "peak learning rate [5e-5]"},
-    {"lr_schedule", CHOICE, S(lr_schedule), 0, 0, "constant|inverse_sqrt|linear|cosine",
-     "[constant]"},
-    {"warmup", INT, S(warmup), 0, 1e12, NULL, "steps to the peak [0]"},
-    {"weight_decay", REAL, S(weight_decay), -1, 10, NULL, "[0.01], negative: none"},
-    {"clip", REAL, S(clip), -1, 1e9, NULL, "largest gradient norm [1], negative: none"},
-    {"dropout", CHOICE, S(dropout), 0, 0, "false|true", "at the rates of config.json"},
-    {"lora_rank", INT, S(lora_rank), 0, 4096, NULL, "> 0: train adapters only"},
-    {"lora_alpha", REAL, S(lora_alpha), 0, 1e6, NULL, "[lora_rank]"},
-    {"lora_targets", TEXT, S(lora_targets), 0, 0, NULL,
-     "linear maps with adapters, between commas, or all-linear [query,value; ModernBERT: Wqkv]"},
-    {"save_adapter", CHOICE, S(save_adapter), 0, 0, "false|true",
-     "with LoRA: the adapter too, in output/adapter"},
-    {"checkpoint_activations", CHOICE, S(checkpoint_activations), 0, 0, "false|true",
-     "less memory, each block's forward twice"},
-    {"validate_every", INT, S(validate_every), 0, 1e12, NULL,
-     "updates between validations; 0: at the end of the stage"},
-    {0}};
-
 struct reader {
     const char *path;
     yaml_document_t document;
 };
+
+static void note_place(const struct reader *r, const struct recipe_key *key,
+                       const yaml_node_t *value, struct recipe *out);
+static int read_data(struct reader *r, const struct recipe_key *key, const yaml_node_t *node,
+                     struct data_list *out);
+static int read_stages(struct reader *r, const yaml_node_t *node, struct recipe *out);
 
 static int wrong(const struct reader *r, const yaml_node_t *at, const char *key, const char *want)
 {
@@ -117,30 +52,32 @@ static int choice(const char *choices, const char *text)
     }
 }
 
-static int set(const struct reader *r, const struct key *key, const yaml_node_t *node, char *base)
+static int set(struct reader *r, const struct recipe_key *key, const yaml_node_t *node, char *base)
 {
     char want[96], *end;
+    if (key->kind == RECIPE_DATA)
+        return read_data(r, key, node, (struct data_list *)(base + key->offset));
     if (node->type != YAML_SCALAR_NODE)
         return wrong(r, node, key->name, "one value");
     const char *text = (const char *)node->data.scalar.value;
     void *target = base + key->offset;
-    if (key->kind == TEXT || key->kind == PATH) {
+    if (key->kind == RECIPE_TEXT || key->kind == RECIPE_PATH) {
         free(*(char **)target);
-        *(char **)target = resolve(key->kind == PATH ? r->path : "", text);
+        *(char **)target = resolve(key->kind == RECIPE_PATH ? r->path : "", text);
         return 0;
     }
-    if (key->kind == CHOICE) {
+    if (key->kind == RECIPE_CHOICE) {
         const int i = choice(key->choices, text);
         *(int64_t *)target = i;
         return i >= 0 ? 0 : wrong(r, node, key->name, key->choices);
     }
     const double value = strtod(text, &end);
-    snprintf(want, sizeof want, "a%s number from %g to %g", key->kind == INT ? " whole" : "",
+    snprintf(want, sizeof want, "a%s number from %g to %g", key->kind == RECIPE_INT ? " whole" : "",
              key->low, key->high);
     if (!*text || *end || !(value >= key->low && value <= key->high) ||
-        (key->kind == INT && value != (double)(int64_t)value))
+        (key->kind == RECIPE_INT && value != (double)(int64_t)value))
         return wrong(r, node, key->name, want);
-    if (key->kind == INT)
+    if (key->kind == RECIPE_INT)
         *(int64_t *)target = (int64_t)value;
     else
         *(double *)target = value;
@@ -148,11 +85,11 @@ static int set(const struct reader *r, const struct key *key, const yaml_node_t 
 }
 
 /* Names the nearest key, and every key when none is near. */
-static int unknown(const struct reader *r, const yaml_node_t *node, const struct key *keys)
+static int unknown(const struct reader *r, const yaml_node_t *node, const struct recipe_key *keys)
 {
     const char *name = (const char *)node->data.scalar.value;
     char want[1024] = "one of";
-    const struct key *near = NULL;
+    const struct recipe_key *near = NULL;
     size_t least = strlen(name) / 2 + 1;
     for (; keys->name; keys++) {
         snprintf(want + strlen(want), sizeof want - strlen(want), " %s", keys->name);
@@ -180,13 +117,12 @@ static bool is_repeated(struct reader *r, const yaml_node_t *mapping, const yaml
     return false;
 }
 
-static int read_stages(struct reader *r, const yaml_node_t *node, struct recipe *out);
-
-static int read_mapping(struct reader *r, const yaml_node_t *node, const struct key *keys,
+static int read_mapping(struct reader *r, const yaml_node_t *node, const struct recipe_key *keys,
                         char *base, struct recipe *stages_of)
 {
     if (node->type != YAML_MAPPING_NODE)
-        return wrong(r, node, "recipe", "keys and values");
+        return wrong(r, node, keys == recipe_keys ? "recipe" : "entry of a list",
+                     "keys and values");
     int code = 0;
     for (yaml_node_pair_t *p = node->data.mapping.pairs.start;
          code == 0 && p < node->data.mapping.pairs.top; p++) {
@@ -197,17 +133,85 @@ static int read_mapping(struct reader *r, const yaml_node_t *node, const struct 
         const char *text = (const char *)name->data.scalar.value;
         if (is_repeated(r, node, p))
             return wrong(r, name, text, "each key once");
-        const struct key *key = keys;
+        const struct recipe_key *key = keys;
         while (key->name && strcmp(key->name, text) != 0)
             key++;
-        if (key->name)
+        if (key->name) {
             code = set(r, key, value, base);
-        else if (stages_of && strcmp(text, "stages") == 0)
+            if (keys == recipe_keys)
+                note_place(r, key, value, stages_of);
+        } else if (stages_of && strcmp(text, "stages") == 0)
             code = read_stages(r, value, stages_of);
         else
             code = unknown(r, name, keys);
     }
     return code;
+}
+
+static char *place_of(const struct reader *r, const yaml_node_t *node)
+{
+    const size_t size = strlen(r->path) + 64;
+    char *out = cli_alloc(size, 1);
+    snprintf(out, size, "%s:%zu:%zu", r->path, node->start_mark.line + 1,
+             node->start_mark.column + 1);
+    return out;
+}
+
+/* Where a part is named whose opening may fail. */
+static void note_place(const struct reader *r, const struct recipe_key *key,
+                       const yaml_node_t *value, struct recipe *out)
+{
+    char **at = key->offset == offsetof(struct recipe, tokenizer) ? &out->tokenizer_where
+                : key->offset == offsetof(struct recipe, model) ||
+                        key->offset == offsetof(struct recipe, architecture)
+                    ? &out->model_where
+                    : NULL;
+    if (at) {
+        free(*at);
+        *at = place_of(r, value);
+    }
+}
+
+/* What the tables cannot tell of one data set of a list. first: the first of them. */
+static int check_set(const struct reader *r, const yaml_node_t *node, bool mixture,
+                     const struct data_set *set, const struct data_set *first)
+{
+    if (!set->path)
+        return wrong(r, node, "path", "the file of this data set");
+    if (set->weight >= 0 && !mixture)
+        return wrong(r, node, "weight", "none: validation reads every record once");
+    if ((set->weight < 0) != (first->weight < 0))
+        return wrong(r, node, "weight", "one in every data set of the list, or in none");
+    return 0;
+}
+
+static int read_data(struct reader *r, const struct recipe_key *key, const yaml_node_t *node,
+                     struct data_list *out)
+{
+    if (node->type == YAML_SCALAR_NODE && *node->data.scalar.value) {
+        struct data_set *set = data_list_add(out);
+        set->path = resolve(r->path, (const char *)node->data.scalar.value);
+        set->where = place_of(r, node);
+        return 0;
+    }
+    if (node->type != YAML_SEQUENCE_NODE ||
+        node->data.sequence.items.start == node->data.sequence.items.top)
+        return wrong(r, node, key->name, "a path, or a list of data sets");
+    const bool mixture = key->offset == offsetof(struct recipe, data);
+    double sum = 0;
+    for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
+         i++) {
+        const yaml_node_t *item = yaml_document_get_node(&r->document, *i);
+        struct data_set *set = data_list_add(out);
+        set->where = place_of(r, item);
+        int code = read_mapping(r, item, recipe_data_keys, (char *)set, NULL);
+        if (code == 0)
+            code = check_set(r, item, mixture, set, out->sets);
+        if (code != 0)
+            return code;
+        sum += set->weight;
+    }
+    return sum != 0 ? 0 : wrong(r, node, "weight", "one above 0");
 }
 
 static int read_stages(struct reader *r, const yaml_node_t *node, struct recipe *out)
@@ -221,24 +225,44 @@ static int read_stages(struct reader *r, const yaml_node_t *node, struct recipe 
         if (out->stage_count == RECIPE_STAGES)
             return wrong(r, item, "stages", "at most 8");
         struct recipe_stage *stage = &out->stages[out->stage_count++];
-        *stage = (struct recipe_stage){.tokens = 2048, .mask_ratio = 0.15};
-        code = read_mapping(r, item, stage_keys, (char *)stage, NULL);
+        *stage =
+            (struct recipe_stage){.where = place_of(r, item), .tokens = 2048, .mask_ratio = 0.15};
+        code = read_mapping(r, item, recipe_stage_keys, (char *)stage, NULL);
         if (code == 0 && !stage->steps)
             code = wrong(r, item, "steps", "a number of updates");
+        if (code == 0 && stage->objective == RECIPE_LENGTH &&
+            (stage->ema_decay > 0 || stage->stop_metric || stage->patience || stage->keep_best ||
+             stage->save_last))
+            code = wrong(r, item, "objective: length",
+                         "none of ema_decay, stop_metric, patience, keep_best, save_last");
+        if (code == 0 && (stage->stop_metric || stage->patience || stage->keep_best))
+            out->watches = true;
     }
     return code;
 }
 
+static bool is_causal_without_attention(const struct recipe *recipe)
+{
+    for (size_t i = 0; i < recipe->stage_count; i++)
+        if (recipe->stages[i].objective == RECIPE_CAUSAL &&
+            recipe->attention != DIFFULM_ATTENTION_CAUSAL)
+            return true;
+    return false;
+}
+
 static int check(const struct recipe *recipe, const char *path)
 {
-    const char *missing = !recipe->model && !recipe->architecture ? "model or architecture"
-                          : recipe->model && recipe->architecture
-                              ? "model or architecture (one of them)"
-                          : !recipe->data                              ? "data"
-                          : !recipe->output                            ? "output"
-                          : recipe->architecture && !recipe->tokenizer ? "tokenizer"
-                          : !recipe->stage_count                       ? "stages"
-                                                                       : NULL;
+    const char *missing =
+        !recipe->model && !recipe->architecture      ? "model or architecture"
+        : recipe->model && recipe->architecture      ? "model or architecture (one of them)"
+        : !recipe->data.count                        ? "data"
+        : !recipe->output                            ? "output"
+        : recipe->architecture && !recipe->tokenizer ? "tokenizer"
+        : !recipe->stage_count                       ? "stages"
+        : recipe->watches && !recipe->validation.count
+            ? "validation (for stop_metric, patience or keep_best)"
+        : is_causal_without_attention(recipe) ? "attention: causal (for objective: causal)"
+                                              : NULL;
     if (!missing)
         return 0;
     fprintf(stderr, "%s: expected %s\n", path, missing);
@@ -286,26 +310,15 @@ void recipe_release(struct recipe *recipe)
     free(recipe->model);
     free(recipe->architecture);
     free(recipe->tokenizer);
-    free(recipe->data);
-    free(recipe->validation);
+    free(recipe->model_where);
+    free(recipe->tokenizer_where);
+    data_list_release(&recipe->data);
+    data_list_release(&recipe->validation);
     free(recipe->output);
     for (size_t i = 0; i < recipe->stage_count; i++) {
         free(recipe->stages[i].name);
+        free(recipe->stages[i].where);
         free(recipe->stages[i].lora_targets);
     }
     *recipe = (struct recipe){0};
-}
-
-static void describe(const struct key *keys, const char *indent)
-{
-    for (; keys->name; keys++)
-        printf("%s%-22s %s%s%s\n", indent, keys->name, keys->choices ? keys->choices : "",
-               keys->choices ? ": " : "", keys->meaning);
-}
-
-void recipe_describe(void)
-{
-    describe(recipe_keys, "  ");
-    printf("  stages           a list, run one after another:\n");
-    describe(stage_keys, "    ");
 }

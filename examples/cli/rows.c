@@ -1,31 +1,54 @@
-/* rows.c: records of a data set to packed token rows. */
+/* rows.c: a record becomes a row of tokens; and whole data sets in memory, packed. */
 #include "rows.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static char *copy(const char *text)
 {
     return strcpy(cli_alloc(strlen(text) + 1, 1), text);
 }
 
-static int add(struct rows *rows, const struct cli_bundle *bundle,
-               const struct diffulm_record *record, size_t max_length)
+diffulm_status row_encode(const struct cli_bundle *bundle, const struct diffulm_record *record,
+                          const struct row_limit *limit, struct cli_tokens *tokens,
+                          size_t *source_length, bool *too_long)
 {
-    const size_t before = rows->tokens.count;
-    if (cli_encode_prompt(bundle, record->source, record->source_length, &rows->tokens) < 0)
-        return -1;
-    const size_t source_length = rows->tokens.count - before;
-    if (cli_encode(bundle->tokenizer, record->target, record->target_length, &rows->tokens) < 0)
-        return -1;
+    const size_t before = tokens->count;
+    diffulm_status rc = cli_encode_prompt(bundle, record->source, record->source_length, tokens);
+    const size_t source = tokens->count - before;
+    if (rc == DIFFULM_OK)
+        rc = cli_encode(bundle->tokenizer, record->target, record->target_length, tokens);
+    if (rc < 0)
+        return rc;
     if (bundle->ids.eos >= 0)
-        cli_push(&rows->tokens, bundle->ids.eos);
-    if (rows->tokens.count - before > max_length) {
-        rows->tokens.count = before;
-        rows->too_long++;
-        return 0;
+        cli_push(tokens, bundle->ids.eos);
+    const size_t length = tokens->count - before;
+    *too_long = length > limit->max_length;
+    *source_length = source;
+    if (*too_long && !limit->cut)
+        tokens->count = before;
+    else if (*too_long) {
+        const size_t lost = length - limit->max_length;
+        memmove(tokens->ids + before, tokens->ids + before + lost,
+                limit->max_length * sizeof *tokens->ids);
+        tokens->count = before + limit->max_length;
+        *source_length = source > lost ? source - lost : 0;
     }
+    return DIFFULM_OK;
+}
+
+static int add(struct rows *rows, const struct cli_bundle *bundle,
+               const struct diffulm_record *record, const struct row_limit *limit)
+{
+    size_t source_length;
+    bool too_long;
+    if (row_encode(bundle, record, limit, &rows->tokens, &source_length, &too_long) < 0)
+        return -1;
+    rows->too_long += too_long;
+    if (too_long && !limit->cut)
+        return 0;
     if (rows->count + 1 >= rows->capacity) {
         rows->capacity = rows->capacity ? 2 * rows->capacity : 1024;
         rows->offsets = cli_grow(rows->offsets, rows->capacity, sizeof(size_t));
@@ -45,83 +68,70 @@ static int add(struct rows *rows, const struct cli_bundle *bundle,
     return 0;
 }
 
-/* "a,b" where there is no file of that name: two parallel files, b beside a unless it has a folder. */
-static size_t split(char *path, char **second)
+static int read_set(const char *command, const struct data_set *set,
+                    const struct cli_bundle *bundle, const struct row_limit *limit,
+                    struct rows *out)
 {
-    char *comma = strchr(path, ',');
-    *second = NULL;
-    if (!comma || access(path, F_OK) == 0)
-        return 1;
-    const char *slash = memrchr(path, '/', (size_t)(comma - path)), *name = comma + 1;
-    const size_t folder = slash && *name != '/' ? (size_t)(slash - path) + 1 : 0;
-    *second = cli_alloc(folder + strlen(name) + 1, 1);
-    memcpy(*second, path, folder);
-    strcpy(*second + folder, name);
-    *comma = 0;
-    return 2;
-}
-
-static int32_t show_opening(void *user, uint64_t bytes, uint64_t total)
-{
-    const char *path = user;
-    if (isatty(2) && total)
-        fprintf(stderr, "\r%s: %.0f %% checked", path, 100.0 * (double)bytes / (double)total);
-    return 0;
-}
-
-static diffulm_status open_reader(const char *data, diffulm_reader **reader, size_t *count)
-{
+    const struct data_list one = {(struct data_set *)set, 1};
     struct diffulm_reader_options options = DIFFULM_READER_OPTIONS_INIT;
-    struct diffulm_dataset_options checks = DIFFULM_DATASET_OPTIONS_INIT;
-    diffulm_dataset *dataset = NULL;
-    char *first = copy(data), *second;
-    const size_t files = split(first, &second);
-    const char *const paths[2] = {first, second};
-    options.order = DIFFULM_ORDER_FILE;
-    checks.max_line = (size_t)1 << 30; /* the longest row in tokens decides */
-    checks.progress = show_opening;
-    checks.user = first;
-    diffulm_status rc = diffulm_dataset_open(paths, files, &checks, &dataset);
-    if (rc == DIFFULM_OK)
-        rc = diffulm_reader_create(&dataset, NULL, 1, &options, reader);
-    if (rc == DIFFULM_OK)
-        *count = diffulm_dataset_count(dataset);
-    diffulm_dataset_unref(dataset);
-    free(first);
-    free(second);
-    return rc;
-}
-
-int rows_read(const char *command, const char *path, const struct cli_bundle *bundle,
-              size_t max_length, struct rows *out)
-{
-    *out = (struct rows){.keep_texts = out->keep_texts};
     struct diffulm_record record = {.struct_size = sizeof record};
-    diffulm_reader *reader = NULL;
-    size_t count = 0;
+    struct data_source source;
     double shown = cli_seconds();
     const bool tell = isatty(2);
-    int code = open_reader(path, &reader, &count) < 0 ? cli_fail(command) : 0;
-    for (size_t i = 0; code == 0 && i < count; i++) {
+    options.order = DIFFULM_ORDER_FILE;
+    int code = data_open(command, &one, &options, &source);
+    for (size_t i = 0; code == 0 && i < source.records; i++) {
         if (tell && cli_seconds() - shown > 1) {
             shown = cli_seconds();
-            fprintf(stderr, "\r%s: %zu rows read", path, out->count);
+            fprintf(stderr, "\r%s: %zu rows read", set->path, out->count);
         }
-        if (diffulm_reader_next(reader, &record) < 0)
+        if (diffulm_reader_next(source.reader, &record) < 0)
             code = cli_fail(command);
-        else if (add(out, bundle, &record, max_length) < 0)
-            code = cli_error(command, CLI_FAILED, "%s: record %zu: %s", path, i + 1,
+        else if (add(out, bundle, &record, limit) < 0)
+            code = cli_error(command, CLI_FAILED, "%s: record %zu: %s", set->path, i + 1,
                              diffulm_error_message());
     }
     if (tell)
         fputs("\r\x1b[K", stderr);
-    diffulm_reader_destroy(reader);
-    if (code == 0 && out->count == 0)
-        code =
-            cli_error(command, CLI_FAILED, "%s: no rows of at most %zu tokens", path, max_length);
+    data_close(&source);
+    return code;
+}
+
+int rows_read(const char *command, const struct data_list *data, const struct cli_bundle *bundle,
+              const struct row_limit *limit, struct rows *out)
+{
+    int code = 0;
+    *out = (struct rows){.keep_texts = out->keep_texts};
+    for (size_t i = 0; code == 0 && i < data->count; i++) {
+        const size_t before = out->count;
+        code = read_set(command, &data->sets[i], bundle, limit, out);
+        if (code == 0 && out->count == before)
+            code = cli_error(command, CLI_FAILED, "%s: no rows of at most %zu tokens",
+                             data->sets[i].path, limit->max_length);
+    }
     if (code != 0)
         rows_release(out);
     return code;
+}
+
+int rows_read_path(const char *command, const char *path, const struct cli_bundle *bundle,
+                   struct rows *out)
+{
+    const struct row_limit limit = {(size_t)bundle->info.longest_row, false};
+    struct data_list list = {0};
+    data_list_add(&list)->path = copy(path);
+    const int code = rows_read(command, &list, bundle, &limit, out);
+    data_list_release(&list);
+    return code;
+}
+
+uint32_t rows_checksum(const struct rows *rows)
+{
+    if (!rows->count)
+        return 0;
+    uLong crc = crc32_z(0, (const void *)rows->tokens.ids, rows->tokens.count * sizeof(int32_t));
+    crc = crc32_z(crc, (const void *)rows->offsets, (rows->count + 1) * sizeof(size_t));
+    return (uint32_t)crc32_z(crc, (const void *)rows->source_lengths, rows->count * sizeof(size_t));
 }
 
 void rows_release(struct rows *rows)

@@ -33,13 +33,17 @@ static json_t *frame_json(const struct cli_bundle *b, const int32_t *tokens, con
     return frame;
 }
 
+/* A causal model gets room for twice the reference: where the answer ends is its own decision. */
 static void make_canvas(const struct cli_bundle *b, const struct rows *rows, size_t row,
-                        int32_t mask, struct canvas *c)
+                        int32_t mask, bool causal, struct canvas *c)
 {
     const int32_t *tokens = rows->tokens.ids + rows->offsets[row];
-    const size_t length = rows->offsets[row + 1] - rows->offsets[row];
-    *c = (struct canvas){.answer_begin = rows->source_lengths[row],
-                         .answer_end = length - (b->ids.eos >= 0)};
+    const size_t whole = rows->offsets[row + 1] - rows->offsets[row];
+    const size_t source = rows->source_lengths[row], most = (size_t)b->info.longest_row;
+    const size_t twice = source + 2 * (whole - source), room = twice < most ? twice : most;
+    const size_t length = causal ? room : whole;
+    *c = (struct canvas){.answer_begin = source,
+                         .answer_end = causal ? room : whole - (b->ids.eos >= 0)};
     c->roles = cli_alloc(length, 1);
     for (size_t i = 0; i < length; i++) {
         const bool answer = i >= c->answer_begin && i < c->answer_end;
@@ -48,9 +52,9 @@ static void make_canvas(const struct cli_bundle *b, const struct rows *rows, siz
     }
 }
 
-/* Denoises the canvas, which then holds the answer; frames get its states. */
+/* Denoises the canvas, which then holds the answer; frames get its states if they are wanted. */
 static diffulm_status run(const struct cli_bundle *b, const diffulm_model *model, int32_t mask,
-                          int32_t attention, struct canvas *c, json_t *frames)
+                          const struct sample_place *at, struct canvas *c, json_t *frames)
 {
     struct diffulm_sampler_options so = DIFFULM_SAMPLER_OPTIONS_INIT;
     struct diffulm_session_options options = DIFFULM_SESSION_OPTIONS_INIT;
@@ -59,21 +63,25 @@ static diffulm_status run(const struct cli_bundle *b, const diffulm_model *model
     const size_t n = c->tokens.count;
     int32_t *next = cli_alloc(n, sizeof *next);
     size_t row, length;
-    so.steps = STEPS;
+    so.steps = at->causal ? (int32_t)n : STEPS;
+    so.shift_logits = at->causal;
     options.mask_id = mask;
-    options.attention = attention;
+    options.attention = at->attention;
     options.newline_id = b->newline;
-    diffulm_status rc = diffulm_sampler_create(NULL, &so, &sampler);
+    options.stop_id = at->causal ? b->ids.eos : -1;
+    diffulm_status rc = diffulm_sampler_create(at->causal ? "ar" : NULL, &so, &sampler);
     if (rc == DIFFULM_OK)
         rc = diffulm_session_create((diffulm_model *)(uintptr_t)model, sampler, &options, &session);
     if (rc == DIFFULM_OK)
         rc = diffulm_session_add(session, c->tokens.ids, n, c->roles, NULL, &row);
-    json_array_append_new(frames, frame_json(b, c->tokens.ids, NULL, c->roles, n, mask));
+    if (frames)
+        json_array_append_new(frames, frame_json(b, c->tokens.ids, NULL, c->roles, n, mask));
     for (rc = rc == DIFFULM_OK ? DIFFULM_AGAIN : rc; rc == DIFFULM_AGAIN;) {
         rc = diffulm_session_step(session, NULL);
         if (rc < 0 || diffulm_session_tokens(session, 0, next, n, &length) < 0)
             break;
-        json_array_append_new(frames, frame_json(b, next, c->tokens.ids, c->roles, n, mask));
+        if (frames)
+            json_array_append_new(frames, frame_json(b, next, c->tokens.ids, c->roles, n, mask));
         memcpy(c->tokens.ids, next, n * sizeof *next);
     }
     free(next);
@@ -82,18 +90,40 @@ static diffulm_status run(const struct cli_bundle *b, const diffulm_model *model
     return rc < 0 ? rc : DIFFULM_OK;
 }
 
+static int32_t mask_of(const struct cli_bundle *b)
+{
+    return b->ids.mask >= 0 ? b->ids.mask : b->info.mask_id;
+}
+
+static char *answer_of(const struct cli_bundle *b, const struct canvas *c)
+{
+    return cli_decode(b->tokenizer, c->tokens.ids + c->answer_begin,
+                      c->answer_end - c->answer_begin);
+}
+
+diffulm_status samples_answer(const struct cli_bundle *b, const diffulm_model *model,
+                              const struct rows *rows, size_t row, const struct sample_place *at,
+                              char **text)
+{
+    struct canvas c;
+    make_canvas(b, rows, row, mask_of(b), at->causal, &c);
+    diffulm_status rc = run(b, model, mask_of(b), at, &c, NULL);
+    if (rc == DIFFULM_OK && !(*text = answer_of(b, &c)))
+        rc = DIFFULM_E_STATE; /* the message is the decoder's */
+    canvas_release(&c);
+    return rc;
+}
+
 static diffulm_status write_sample(FILE *file, const struct cli_bundle *b,
                                    const diffulm_model *model, const struct rows *rows, size_t row,
                                    const struct sample_place *at)
 {
-    const int32_t mask = b->ids.mask >= 0 ? b->ids.mask : b->info.mask_id;
     struct canvas c;
-    make_canvas(b, rows, row, mask, &c);
+    make_canvas(b, rows, row, mask_of(b), at->causal, &c);
     json_t *frames = json_array();
-    diffulm_status rc = run(b, model, mask, at->attention, &c, frames);
+    diffulm_status rc = run(b, model, mask_of(b), at, &c, frames);
     char *prompt = cli_decode(b->tokenizer, c.tokens.ids, c.answer_begin);
-    char *text =
-        cli_decode(b->tokenizer, c.tokens.ids + c.answer_begin, c.answer_end - c.answer_begin);
+    char *text = answer_of(b, &c);
     json_t *line = json_pack("{s:s, s:I, s:s, s:s, s:s, s:o}", "stage", at->stage, "step",
                              (json_int_t)at->step, "prompt", prompt ? prompt : "", "text",
                              text ? text : "", "reference", rows->targets[row], "frames", frames);

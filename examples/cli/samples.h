@@ -8,7 +8,8 @@ struct sample_place {
     const char *stage;
     int64_t step;
     int32_t attention;
-    bool first; /* the file begins anew */
+    bool causal; /* left to right until eos, rather than at the reference's length */
+    bool first;  /* the file begins anew */
 };
 
 /* Appends `count` lines to samples.jsonl at `path`: answers of the model to rows spread over `rows` (with texts), at the
@@ -16,5 +17,10 @@ struct sample_place {
 diffulm_status samples_write(const char *path, const struct cli_bundle *bundle,
                              const diffulm_model *model, const struct rows *rows, size_t count,
                              const struct sample_place *at);
+
+/* The model's answer to one row, as above (stage, step and first are not used); *text is the caller's (free). */
+diffulm_status samples_answer(const struct cli_bundle *bundle, const diffulm_model *model,
+                              const struct rows *rows, size_t row, const struct sample_place *at,
+                              char **text);
 
 #endif

@@ -82,7 +82,7 @@ static int score(const char *folder, const char *path, int64_t threads, const ch
     const int32_t mask = s->bundle.ids.mask;
     s->options.mask_id = mask >= 0 ? mask : s->bundle.info.mask_id;
     s->options.newline_id = s->bundle.newline;
-    int code = rows_read(ME, path, &s->bundle, (size_t)s->bundle.info.longest_row, &s->rows);
+    int code = rows_read_path(ME, path, &s->bundle, &s->rows);
     if (code == 0 && s->rows.too_long)
         fprintf(stderr, "%s: %zu rows are too long for the model and left out\n", path,
                 s->rows.too_long);

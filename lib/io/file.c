@@ -129,10 +129,12 @@ diffulm_status dulm_file_replace_parts(const char *path, const struct dulm_part 
                                        size_t count)
 {
     const size_t length = strlen(path);
-    char *temporary = dulm_alloc(length + 16, 1);
+    static const char suffix[] = ".partial.XXXXXX";
+    char *temporary = dulm_alloc(length + sizeof suffix, 1);
     if (!temporary)
         return dulm_fail_memory();
-    snprintf(temporary, length + 16, "%s.XXXXXX", path);
+    memcpy(temporary, path, length);
+    memcpy(temporary + length, suffix, sizeof suffix);
     diffulm_status rc = write_temporary(path, temporary, parts, count);
     dulm_free(temporary);
     return rc < 0 ? rc : sync_folder(path);

@@ -25,7 +25,7 @@ struct dulm_part {
     size_t size;
 };
 
-/* Writes the parts, one after another, to a temporary file beside `path` ("path.XXXXXX", which an
+/* Writes the parts, one after another, to a temporary file beside `path` ("path.partial.XXXXXX", which an
  * interruption leaves behind), syncs it, renames it and syncs the folder. The old file stays on any failure. */
 diffulm_status dulm_file_replace_parts(const char *path, const struct dulm_part *parts,
                                        size_t count) DIFFULM_MUST_USE;

@@ -40,7 +40,7 @@ static void part(void *user, size_t begin, size_t end, int worker)
                           x->v + begin, j->scale, j->lr, x->decays ? (float)o->weight_decay : 0,
                           (float)o->beta1, (float)o->beta2, (float)o->epsilon, j->correction1,
                           j->correction2);
-    /* In double: 1 - d would lose its digits, and the sum what is below half a float's last place of e. */
+    /* In double: as a float 1 - d would lose digits. */
     const double d = o->ema_decay;
     for (size_t i = begin; x->average && i < end; i++)
         x->average[i] = (float)(d * (double)x->average[i] + (1 - d) * (double)x->values[i]);

@@ -22,7 +22,7 @@ class Program(unittest.TestCase):
 
     def test_help_lists_every_command_and_every_command_has_help(self):
         text = self.ok("--help")
-        for command in ("generate", "infill", "evaluate", "finetune", "tokenize", "detokenize", "inspect"):
+        for command in ("generate", "infill", "evaluate", "finetune", "recipe", "tokenize", "detokenize", "inspect"):
             self.assertIn(command, text)
             self.assertIn("--help", self.ok(command, "--help"))
 

@@ -34,11 +34,11 @@ class Batch(ctypes.Structure):
 
 class TrainerOptions(ctypes.Structure):
     _fields_ = [("struct_size", ctypes.c_size_t), *[(n, ctypes.c_double) for n in ("lr", "beta1", "beta2", "epsilon", "weight_decay", "clip")],
-                ("lr_schedule", ctypes.c_int32), ("warmup", ctypes.c_int64), ("steps", ctypes.c_int64), ("timesteps", ctypes.c_int32),
+                ("lr_schedule", ctypes.c_int32), ("warmup", ctypes.c_int64), ("steps", ctypes.c_int64), ("objective", ctypes.c_int32), ("timesteps", ctypes.c_int32),
                 ("weight", ctypes.c_int32), ("corruption", ctypes.c_int32), ("mask_ratio", ctypes.c_double), ("label_smoothing", ctypes.c_double),
                 ("attention", ctypes.c_int32), ("newline_id", ctypes.c_int32), ("mask_id", ctypes.c_int32), ("mask_on_source", ctypes.c_int32),
                 ("dropout", ctypes.c_int32), ("seed", ctypes.c_uint64), ("lora_rank", ctypes.c_int32), ("lora_alpha", ctypes.c_double),
-                ("lora_targets", ctypes.c_char_p), ("checkpoint_activations", ctypes.c_int32)]
+                ("lora_targets", ctypes.c_char_p), ("checkpoint_activations", ctypes.c_int32), ("ema_decay", ctypes.c_double)]
 
 
 class Rows(ctypes.Structure):
