@@ -67,6 +67,8 @@ static int evaluate(struct evaluation *e)
         evaluation_print_json(e);
     else if (code == 0)
         code = evaluation_print_table(e);
+    if (code == 0 && e->picture)
+        code = evaluation_write_picture(e, e->picture);
     return code;
 }
 

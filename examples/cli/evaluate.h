@@ -1,6 +1,6 @@
 /* evaluate.h: what the files of `diffulm evaluate` share: a data set, combinations of policy, length beam and steps, and the
  * answers that each of them gave. evaluate_options.c reads the command line, evaluate_run.c fills the answers (evaluate_likelihood.c where
- * choices are scored), evaluate_figures.c sums them up, two more files show the figures. */
+ * choices are scored), evaluate_figures.c sums them up, three more files show the figures. */
 #ifndef DIFFULM_CLI_EVALUATE_H
 #define DIFFULM_CLI_EVALUATE_H
 
@@ -45,7 +45,7 @@ struct choices {
 };
 
 struct evaluation {
-    const char *folder, *data, *predictions_path;
+    const char *folder, *data, *predictions_path, *picture;
     const char *given_choices; /* of rows that have none, or NULL */
     struct cli_bundle bundle;
     diffulm_length_head *head; /* LENGTH_PREDICTED */
@@ -55,6 +55,7 @@ struct evaluation {
     struct diffulm_session_options session;
     struct combination *combinations; /* by policy, then beam, then steps */
     size_t combination_count;
+    size_t step_count; /* combinations of the same policy and beam, side by side */
     enum answer_length answer_length;
     enum choosing choosing;
     int64_t length;     /* LENGTH_FIXED, LENGTH_TRIM: masks */
@@ -114,5 +115,7 @@ double combination_tokens_per_second(const struct evaluation *e, const struct co
 /* ---- how figures are shown */
 int evaluation_print_table(const struct evaluation *e);
 void evaluation_print_json(const struct evaluation *e);
+/* evaluate_picture.c: the first metric against steps, a line for each policy and beam, as SVG. */
+int evaluation_write_picture(const struct evaluation *e, const char *path);
 
 #endif

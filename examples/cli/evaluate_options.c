@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The most lines of a picture that colours and dashes tell apart. */
+#define PICTURE_LINES 21
+
 #define NOT_GIVEN INT64_MIN
 
 /* The command line before it is understood; NULL and NOT_GIVEN: not given. */
@@ -135,6 +138,7 @@ static int check_likelihood(const struct evaluation *e, const struct arguments *
                      {a->policies, "policy"},
                      {a->beams, "length-beam"},
                      {a->select, "select"},
+                     {e->picture, "picture"},
                      {a->oracle, "oracle"},
                      {a->infill, "infill"},
                      {a->length != NOT_GIVEN, "length"},
@@ -241,6 +245,7 @@ static int make_combinations(struct evaluation *e, const struct arguments *a)
                              : choose ? "1"
                                       : "1,4,10",
                              100000, &steps);
+    e->step_count = steps.count;
     if (code == 0 && !a->policies)
         code = add_policy(e, NULL, &beams, &steps);
     else if (code == 0) {
@@ -256,6 +261,11 @@ static int make_combinations(struct evaluation *e, const struct arguments *a)
     if (code == 0 && e->select == DIFFULM_SELECT_MBR && !several)
         code = cli_error(EVALUATE, CLI_USAGE,
                          "--select mbr needs several candidates: --length-beam or --mbr");
+    if (code == 0 && e->picture && e->combination_count / e->step_count > PICTURE_LINES)
+        code = cli_error(EVALUATE, CLI_USAGE,
+                         "--picture draws at most %d lines, this would be %zu: fewer policies or "
+                         "length beams",
+                         PICTURE_LINES, e->combination_count / e->step_count);
     free(names);
     free(beams.values);
     free(steps.values);
@@ -309,6 +319,7 @@ static int read_arguments(int argc, char **argv, struct evaluation *e, struct ar
         {"adapter", "FOLDER", "add this LoRA adapter to the model", CLI_TEXT, &e->options.adapter},
         {"threads", "N", "0: one per core [0]", CLI_INT, &e->options.threads},
         {"predictions", "FILE", "write every answer as JSONL", CLI_TEXT, &e->predictions_path},
+        {"picture", "FILE.svg", "draw the first metric against steps", CLI_TEXT, &e->picture},
         {"json", NULL, "print a JSON array", CLI_FLAG, &e->options.json},
         {0}};
     int rest;

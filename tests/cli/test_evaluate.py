@@ -5,8 +5,10 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 PROGRAM, MODEL = sys.argv[1], sys.argv[2]
+SVG = "{http://www.w3.org/2000/svg}"
 COSINE = "reparam-uncond-deterministic-cosine"
 
 ROWS = [("say", "Write 7 in English words.", "seven"), ("say", "Write 42 in English words.", "forty-two"),
@@ -229,6 +231,35 @@ class Evaluate(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertIn("rows.jsonl: row 1: a source of", done.stderr)
 
+    def picture(self, *arguments):
+        self.ok(self.rows, "--picture", self.path("a.svg"), *arguments)
+        return xml.etree.ElementTree.parse(self.path("a.svg")).getroot()
+
+    def test_picture_has_a_line_for_each_policy_and_beam_with_its_legend(self):
+        svg = self.picture("--steps", "1,2,4", "--policy", f"{COSINE},cmlm", "--length-beam", "1,2", "--confidence", "20")
+        lines = svg.findall(SVG + "polyline")
+        self.assertEqual(len(lines), 4)
+        self.assertEqual(len({line.get("stroke") for line in lines}), 4)
+        for line in lines:
+            points = [tuple(map(float, p.split(","))) for p in line.get("points").split()]
+            self.assertEqual(len(points), 3)
+            self.assertEqual(sorted(points), points)
+            self.assertTrue(all(48 <= y <= 348 for _, y in points))
+        self.assertEqual(len(svg.findall(SVG + "polygon")), 4)
+        texts = [t.text for t in svg.findall(SVG + "text")]
+        for text in ("1", "2", "4", "exact, %", "denoising steps (logarithmic)", f"{COSINE}, length beam 1", "cmlm, length beam 2",
+                     "rows.jsonl: 5 rows, mean of 2 tasks; shaded: 95 % interval"):
+            self.assertIn(text, texts)
+
+    def test_picture_of_equal_values_and_a_single_step_has_an_axis(self):
+        data = self.write("a&b<c.jsonl", [{"source": ROWS[0][1], "target": t} for t in ("seven", "seven")])
+        for target in (data, self.write("none.jsonl", [{"source": ROWS[0][1], "target": "xyz"}])):
+            self.ok(target, "--picture", self.path("b.svg"), "--steps", "2", "--oracle")
+            svg = xml.etree.ElementTree.parse(self.path("b.svg")).getroot()
+            (x, y), = [map(float, p.split(",")) for p in svg.find(SVG + "polyline").get("points").split()]
+            self.assertTrue(64 <= x <= 700 and 48 <= y <= 348)
+            self.assertIn(os.path.basename(target), svg.find(SVG + "text").text)
+
     def test_wrong_options_exit_with_2_and_say_what_is_expected(self):
         for arguments, why in ((["--steps", "1,,4"], "--steps is 1,,4, expected numbers"), (["--steps", "0"], "from 1 to"),
                                (["--steps", "4,1,4"], "--steps has 4 twice"), (["--length-beam", "x"], "--length-beam is x"),
@@ -244,7 +275,8 @@ class Evaluate(unittest.TestCase):
                                (["--choose", "likelihood", "--draws", "3"], "and even"),
                                (["--choose", "likelihood", "--steps", "3"], "takes no --steps"),
                                (["--choose", "likelihood", "--metrics", "bleu"], "accuracy alone"),
-                               (["--choose", "likelihood", "--normalise", "words"], "tokens or none")):
+                               (["--choose", "likelihood", "--normalise", "words"], "tokens or none"),
+                               (["--picture", "x.svg", "--length-beam", ",".join(map(str, range(1, 23)))], "at most 21")):
             done = self.run_it(self.rows, *arguments)
             self.assertEqual(done.returncode, 2, arguments)
             self.assertIn(why, done.stderr)
