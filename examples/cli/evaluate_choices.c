@@ -78,9 +78,13 @@ static int read_record(const struct reading *r, const json_t *root, struct recor
         return wrong(r, "choices: expected a list of at least two strings");
     if (out->task && !json_is_string(out->task))
         return wrong(r, "task: expected a string");
-    for (size_t i = 0; i < json_array_size(out->list); i++)
-        if (json_string_length(json_array_get(out->list, i)) == 0)
+    for (size_t i = 0; i < json_array_size(out->list); i++) {
+        const json_t *choice = json_array_get(out->list, i);
+        if (json_string_length(choice) == 0)
             return wrong(r, "choices: expected strings that are not empty");
+        if (right_choice(out->list, choice) < i)
+            return wrong(r, "choices: expected strings that differ");
+    }
     out->right = right_choice(out->list, out->answer);
     if (out->right == json_array_size(out->list))
         return wrong(r, "answer: expected one of the choices or its number, counted from 0");

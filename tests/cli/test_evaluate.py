@@ -206,7 +206,8 @@ class Evaluate(unittest.TestCase):
     def test_damaged_choices_name_their_line(self):
         good = CHOICES[0]
         for bad, why in (({"source": "x"}, "choices: expected a list"), (dict(good, choices=["one"]), "at least two"),
-                         (dict(good, choices=["seven", ""]), "not empty"), (dict(good, answer=3), "answer: expected"),
+                         (dict(good, choices=["seven", ""]), "not empty"),
+                         (dict(good, choices=["seven", "one", "seven"]), "strings that differ"), (dict(good, answer=3), "answer: expected"),
                          (dict(good, answer="ten"), "answer: expected"), (dict(good, task=1), "task: expected"),
                          ({"choices": ["a", "b"], "answer": 0}, "source: a string"), ([], "expected an object")):
             done = self.run_it(self.write("bad.jsonl", [good, bad]), "--choose", "likelihood")
