@@ -166,6 +166,25 @@ class Evaluate(unittest.TestCase):
         self.assertEqual({s: text in (single[s, 3], single[s, 4]) for s, text in kept.items()}, {s: True for s in range(8)})
         self.assertEqual({text == single[s, 3] for s, text in kept.items()}, {True, False})
 
+    def test_lengths_cut_to_what_fits_are_tried_as_often_as_they_occur_or_once(self):
+        with open(os.path.join(MODEL, "config.json"), encoding="utf-8") as file:
+            room = json.load(file)["max_position_embeddings"] - 3
+        words = room - 2 - 2  # bos and newline; two tokens are left for the answer
+        source = "dog" + " dog" * (words - 1)
+        self.assertEqual(self.tokens(source), words)
+        row = self.write("long.jsonl", [{"source": source, "target": "dog"}])
+        drawn = [row, "--steps", "1", "--temperature", "4", "--seeds", "8"]
+        one, four, unique = ([p["text"] for p in self.lines(*drawn, *more)] for more in
+                             ([], ["--length-beam", "4"], ["--length-beam", "4", "--unique-lengths"]))
+        self.assertNotEqual(one, four)
+        self.assertEqual(one, unique)
+
+    def test_infill_keeps_what_the_reference_has_around_its_middle_third(self):
+        for line, row in zip(self.lines(self.rows, "--infill", "--steps", "1", "--temperature", "50"), ROWS):
+            if self.tokens(row[2]) >= 6:
+                self.assertEqual(line["text"].split()[0], row[2].split()[0])
+                self.assertEqual(line["text"][-1], row[2][-1])
+
     def test_likelihood_chooses_the_right_answer_and_accuracy_counts_it(self):
         by_likelihood = [self.choices, "--choose", "likelihood", "--draws", "16"]
         say, de, mean = self.json(*by_likelihood)
@@ -231,6 +250,10 @@ class Evaluate(unittest.TestCase):
             done = self.run_it(self.rows, option, "100000")
             self.assertEqual(done.returncode, 1)
             self.assertIn("rows.jsonl: row 1: a source of", done.stderr)
+        full = self.write("full.jsonl", [{"source": ROWS[0][1], "target": "x"}, {"source": "dog" + " dog" * 250, "target": "dog"}])
+        done = self.run_it(full)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("full.jsonl: row 2: a source of 253 tokens leaves no room", done.stderr)
 
     def picture(self, *arguments):
         self.ok(self.rows, "--picture", self.path("a.svg"), *arguments)
