@@ -15,6 +15,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 LAYERS = 6
@@ -124,8 +125,16 @@ def is_done(folder):
     return os.path.exists(f"{folder}/done.json")
 
 
+locks = {name: threading.Lock() for name in RUNS}
+
+
 def train(program, data, work, name, updates, seed):
-    """Trains a run where it is not done, and returns its report."""
+    """Trains a run where it is not done, what it starts from before, and returns its report."""
+    with locks[name]:
+        return train_alone(program, data, work, name, updates, seed)
+
+
+def train_alone(program, data, work, name, updates, seed):
     folder = folder_of(work, name)
     if is_done(folder):
         with open(f"{folder}/done.json", encoding="utf-8") as file:
@@ -161,7 +170,7 @@ def evaluate(program, work, name, rows):
             write_jsonl(test, [json.loads(line) for line in file][:rows])
     command = [program, "evaluate", folder, test, "--metrics", "bleu", "--json", "--threads", "1"]
     if RUNS[name][1] == "causal":
-        command += ["--attention", "causal", "--policy", "ar", "--shift-logits", "--stop-at-eos", "--trim", "64", "--steps", "64"]
+        command += ["--causal", "--trim", "64"]
     else:
         command += ["--oracle", "--steps", ",".join(map(str, STEPS))]
     began = time.time()

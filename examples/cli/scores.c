@@ -7,9 +7,10 @@
 
 #define ME "evaluate"
 
-const char *const metric_names[METRICS + 1] = {"exact", "squad", "last-number", "rouge-l",
-                                               "bleu",  "chrf",  NULL};
-const char *const metric_titles[METRICS] = {"exact", "squad", "number", "ROUGE-L", "BLEU", "chrF"};
+const char *const metric_names[METRICS + 1] = {"exact",    "squad", "last-number", "rouge-l",
+                                               "accuracy", "bleu",  "chrf",        NULL};
+const char *const metric_titles[METRICS] = {"exact",    "squad", "number", "ROUGE-L",
+                                            "accuracy", "BLEU",  "chrF"};
 
 static struct diffulm_string string_of(const char *text)
 {
@@ -57,12 +58,12 @@ static void add_counts(int64_t *sum, const int64_t *more, size_t count)
 }
 
 static double bleu_of(const struct score_options *o, const struct answer_score *answers,
-                      const size_t *order, size_t count)
+                      const size_t *rows, size_t count)
 {
     struct diffulm_bleu_statistics sum = {.struct_size = sizeof sum};
     struct diffulm_bleu bleu = {.struct_size = sizeof bleu};
     for (size_t i = 0; i < count; i++) {
-        const struct diffulm_bleu_statistics *s = &answers[order ? order[i] : i].bleu;
+        const struct diffulm_bleu_statistics *s = &answers[rows[i]].bleu;
         add_counts(sum.correct, s->correct, DIFFULM_BLEU_ORDERS);
         add_counts(sum.total, s->total, DIFFULM_BLEU_ORDERS);
         sum.hypothesis_length += s->hypothesis_length;
@@ -72,12 +73,12 @@ static double bleu_of(const struct score_options *o, const struct answer_score *
 }
 
 static double chrf_of(const struct score_options *o, const struct answer_score *answers,
-                      const size_t *order, size_t count)
+                      const size_t *rows, size_t count)
 {
     struct diffulm_chrf_statistics sum = {.struct_size = sizeof sum};
     double score = NAN;
     for (size_t i = 0; i < count; i++) {
-        const struct diffulm_chrf_statistics *s = &answers[order ? order[i] : i].chrf;
+        const struct diffulm_chrf_statistics *s = &answers[rows[i]].chrf;
         add_counts(sum.hypothesis, s->hypothesis, DIFFULM_CHRF_ORDERS);
         add_counts(sum.reference, s->reference, DIFFULM_CHRF_ORDERS);
         add_counts(sum.matched, s->matched, DIFFULM_CHRF_ORDERS);
@@ -86,15 +87,15 @@ static double chrf_of(const struct score_options *o, const struct answer_score *
 }
 
 double answers_score(const struct score_options *o, enum metric metric,
-                     const struct answer_score *answers, const size_t *order, size_t count)
+                     const struct answer_score *answers, const size_t *rows, size_t count)
 {
     double sum = 0;
     if (metric == BLEU)
-        return bleu_of(o, answers, order, count);
+        return bleu_of(o, answers, rows, count);
     if (metric == CHRF)
-        return chrf_of(o, answers, order, count);
+        return chrf_of(o, answers, rows, count);
     for (size_t i = 0; i < count; i++)
-        sum += answers[order ? order[i] : i].share[metric];
+        sum += answers[rows[i]].share[metric];
     return count ? 100 * sum / (double)count : NAN;
 }
 
@@ -105,19 +106,27 @@ static int ascending(const void *a, const void *b)
 }
 
 void answers_interval(const struct score_options *o, enum metric metric,
-                      const struct answer_score *answers, size_t count, int64_t resamples,
+                      struct answer_score *const *runs, size_t run_count,
+                      const struct answer_group *groups, size_t group_count, int64_t resamples,
                       double *low, double *high)
 {
     double *scores = cli_alloc((size_t)resamples, sizeof *scores);
-    size_t *order = cli_alloc(count, sizeof *order);
+    size_t *drawn = NULL;
     for (int64_t r = 0; r < resamples; r++) {
-        for (size_t i = 0; i < count; i++)
-            order[i] = diffulm_bootstrap_draw(0, (uint32_t)r, (uint32_t)i, count);
-        scores[r] = answers_score(o, metric, answers, order, count);
+        uint32_t item = 0; /* counts on over the groups, so that their draws differ */
+        for (size_t g = 0; g < group_count; g++) {
+            const size_t count = groups[g].count;
+            drawn = cli_grow(drawn, count, sizeof *drawn);
+            for (size_t i = 0; i < count; i++)
+                drawn[i] = groups[g].rows[diffulm_bootstrap_draw(0, (uint32_t)r, item++, count)];
+            for (size_t k = 0; k < run_count; k++)
+                scores[r] += answers_score(o, metric, runs[k], drawn, count) /
+                             (double)(run_count * group_count);
+        }
     }
     qsort(scores, (size_t)resamples, sizeof *scores, ascending);
     *low = scores[(size_t)floor(0.025 * (double)(resamples - 1))];
     *high = scores[(size_t)ceil(0.975 * (double)(resamples - 1))];
     free(scores);
-    free(order);
+    free(drawn);
 }

@@ -4,7 +4,8 @@
 
 #include "cli.h"
 
-enum metric { EXACT, SQUAD, LAST_NUMBER, ROUGE_L, BLEU, CHRF, METRICS };
+/* ACCURACY: the right one of several choices was chosen; answer_compare leaves it to the caller. */
+enum metric { EXACT, SQUAD, LAST_NUMBER, ROUGE_L, ACCURACY, BLEU, CHRF, METRICS };
 extern const char *const metric_names[METRICS + 1]; /* as on the command line */
 extern const char *const metric_titles[METRICS];
 
@@ -15,7 +16,7 @@ struct score_options {
 };
 
 struct answer_score {
-    double share[BLEU]; /* EXACT … ROUGE_L: 0 to 1 */
+    double share[BLEU]; /* EXACT … ACCURACY: 0 to 1 */
     struct diffulm_bleu_statistics bleu;
     struct diffulm_chrf_statistics chrf;
 };
@@ -23,12 +24,19 @@ struct answer_score {
 int answer_compare(const struct score_options *options, const char *answer, const char *reference,
                    struct answer_score *out);
 
-/* A metric of `count` answers in percent. order: which answers (with repetitions), or NULL: all. */
+/* Rows that are scored together, a task's. */
+struct answer_group {
+    const size_t *rows; /* [count] which */
+    size_t count;
+};
+/* A metric of the rows of one run in percent. rows may repeat. */
 double answers_score(const struct score_options *options, enum metric metric,
-                     const struct answer_score *answers, const size_t *order, size_t count);
-/* The 95 % interval of that by resampling the answers. */
+                     const struct answer_score *answers, const size_t *rows, size_t count);
+/* The 95 % interval of the mean over groups of the mean over runs, by resampling the rows within each group. runs: [run_count],
+ * each the answers to all rows. */
 void answers_interval(const struct score_options *options, enum metric metric,
-                      const struct answer_score *answers, size_t count, int64_t resamples,
+                      struct answer_score *const *runs, size_t run_count,
+                      const struct answer_group *groups, size_t group_count, int64_t resamples,
                       double *low, double *high);
 
 #endif
