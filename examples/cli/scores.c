@@ -7,10 +7,10 @@
 
 #define ME "evaluate"
 
-const char *const metric_names[METRICS + 1] = {"exact",    "squad", "last-number", "rouge-l",
-                                               "accuracy", "bleu",  "chrf",        NULL};
-const char *const metric_titles[METRICS] = {"exact",    "squad", "number", "ROUGE-L",
-                                            "accuracy", "BLEU",  "chrF"};
+const char *const metric_names[METRICS + 1] = {"exact", "squad", "last-number", "rouge-l",
+                                               "bleu",  "chrf",  "accuracy",    NULL};
+const char *const metric_titles[METRICS] = {"exact", "squad", "number",  "ROUGE-L",
+                                            "BLEU",  "chrF",  "accuracy"};
 
 static struct diffulm_string string_of(const char *text)
 {

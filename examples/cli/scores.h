@@ -5,7 +5,8 @@
 #include "cli.h"
 
 /* ACCURACY: the right one of several choices was chosen; answer_compare leaves it to the caller. */
-enum metric { EXACT, SQUAD, LAST_NUMBER, ROUGE_L, ACCURACY, BLEU, CHRF, METRICS };
+/* ACCURACY, of choices, is last: recipes number the others. */
+enum metric { EXACT, SQUAD, LAST_NUMBER, ROUGE_L, BLEU, CHRF, ACCURACY, METRICS };
 extern const char *const metric_names[METRICS + 1]; /* as on the command line */
 extern const char *const metric_titles[METRICS];
 
@@ -16,7 +17,7 @@ struct score_options {
 };
 
 struct answer_score {
-    double share[BLEU]; /* EXACT … ACCURACY: 0 to 1 */
+    double share[METRICS]; /* 0 to 1; not of BLEU and CHRF */
     struct diffulm_bleu_statistics bleu;
     struct diffulm_chrf_statistics chrf;
 };

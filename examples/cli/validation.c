@@ -46,17 +46,20 @@ static diffulm_status score(const struct run *run, const diffulm_model *model,
                                                  DIFFULM_CHRF_OPTIONS_INIT};
     const struct rows *rows = &run->validation;
     struct answer_score *scores = cli_alloc(rows->count, sizeof *scores);
+    size_t *all = cli_alloc(rows->count, sizeof *all);
     diffulm_status rc = DIFFULM_OK;
     for (size_t r = 0; rc == DIFFULM_OK && r < rows->count; r++) {
         char *text = NULL;
+        all[r] = r;
         rc = samples_answer(&run->bundle, model, rows, r, at, &text);
         if (rc == DIFFULM_OK && answer_compare(&options, text, rows->targets[r], &scores[r]) != 0)
             rc = FINETUNE_TOLD;
         free(text);
     }
     if (rc == DIFFULM_OK)
-        *percent = answers_score(&options, metric, scores, NULL, rows->count);
+        *percent = answers_score(&options, metric, scores, all, rows->count);
     free(scores);
+    free(all);
     return rc;
 }
 
