@@ -33,6 +33,7 @@ WRONG = (
     ({"too_long": "keep"}, "recipe.yaml:8:11: too_long: expected skip|cut"),
     ({"max_length": "2"}, "recipe.yaml:8:13: max_length: expected a whole number from 3 to"),
     ({"stages": "[{objective: diffusion}]"}, "recipe.yaml:7:10: steps: expected a number of updates"),
+    ({"stages": "[{steps: 1, objective: causal}]"}, "recipe.yaml: expected attention: causal (for objective: causal)"),
     ({"stages": "[{steps: 1, lr: fast}]"}, "recipe.yaml:7:25: lr: expected a number from"),
     ({"seed": "1.5"}, "recipe.yaml:8:7: seed: expected a whole number"),
     ({"seed": "[1"}, "recipe.yaml:9:1: "),
