@@ -7,6 +7,14 @@ NUMPY_TYPES = {ctypes.c_int32: "int32", ctypes.c_float: "float32", ctypes.c_uint
                ctypes.c_size_t: "uint64", ctypes.c_int64: "int64"}
 
 
+def flat(values):
+    """The numbers of nested lists, in order."""
+    values = list(values)
+    while values and isinstance(values[0], (list, tuple)):
+        values = [x for inner in values for x in inner]
+    return values
+
+
 def given(values, kind):
     """(address, keeper, count) of values for the library to read; the keeper must live as long as the address is used."""
     if values is None:
@@ -15,7 +23,7 @@ def given(values, kind):
     if np is not None and (isinstance(values, np.ndarray) or hasattr(values, "__array__")):
         array = np.ascontiguousarray(values, dtype=NUMPY_TYPES[kind])
         return array.ctypes.data, array, array.size
-    values = list(values)
+    values = flat(values)
     array = (kind * len(values))(*values)
     return ctypes.addressof(array), array, len(values)
 

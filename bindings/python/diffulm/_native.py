@@ -120,7 +120,9 @@ def _candidates():
     named = os.environ.get("DIFFULM_LIBRARY")
     if named:
         return [named]
-    beside = [os.path.join(HERE, name) for name in sorted(os.listdir(HERE)) if name.startswith("libdiffulm.so")]
+    folders = (HERE, os.path.join(os.path.dirname(HERE), ".diffulm.mesonpy.libs"))
+    beside = [os.path.join(folder, name) for folder in folders if os.path.isdir(folder)
+              for name in sorted(os.listdir(folder)) if name.startswith("libdiffulm.so")]
     found = ctypes.util.find_library("diffulm")
     return beside or ([found] if found else []) + ["libdiffulm.so.0.1"]
 
@@ -261,24 +263,24 @@ def interruptible(call, cancel):
     if threading.current_thread() is not threading.main_thread():
         return call()
     outcome = []
+    done = threading.Event()  # Thread.join may return too early once it was interrupted
 
     def work():
         try:
             outcome.append((call(), None))
         except BaseException as error:  # carried over to the caller's thread
             outcome.append((None, error))
+        done.set()
 
-    worker = threading.Thread(target=work, daemon=True)
-    worker.start()
-    interrupted = None
-    while worker.is_alive():
-        try:
-            worker.join(0.1)
-        except KeyboardInterrupt as error:
-            interrupted = error
-            cancel()
-    if interrupted:
-        raise interrupted
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        while not done.wait(0.1):
+            pass
+    except KeyboardInterrupt:
+        cancel()
+        raise
+    finally:  # the call must be back before the handle is used again
+        done.wait()
     result, error = outcome[0]
     if error:
         raise error
