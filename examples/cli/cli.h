@@ -84,6 +84,8 @@ int cli_finetune(int argc, char **argv);
 int cli_evaluate(int argc, char **argv);
 int cli_score(int argc, char **argv);
 int cli_report(int argc, char **argv);
+/* Writes the page of the runs in `folders` to `page`. Returns 0, or prints what is wrong and returns an exit code. */
+int report_write(const char *const *folders, size_t count, const char *page);
 int cli_recipe(int argc, char **argv);
 int cli_prune(int argc, char **argv);
 

@@ -59,6 +59,17 @@ static int run_recipe(struct run *run)
     return code;
 }
 
+/* The page of `diffulm report`, of this run alone. */
+static int write_report(const char *output)
+{
+    char page[4096];
+    snprintf(page, sizeof page, "%s/report.html", output);
+    const int code = report_write(&output, 1, page);
+    if (code == 0)
+        printf("%s\n", page);
+    return code;
+}
+
 int cli_finetune(int argc, char **argv)
 {
     static const struct cli_command command = {FINETUNE, "RECIPE.yaml",
@@ -88,6 +99,8 @@ int cli_finetune(int argc, char **argv)
     code = run_recipe(&run);
     if (run.metrics)
         fclose(run.metrics);
+    if (code == 0)
+        code = write_report(run.recipe.output);
     rows_release(&run.validation);
     walk_close(&run.walk);
     cli_bundle_close(&run.bundle);

@@ -162,6 +162,18 @@ static int write_page(const char *path, const json_t *runs)
                                        : 0;
 }
 
+int report_write(const char *const *folders, size_t count, const char *page)
+{
+    json_t *runs = json_array();
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < count; i++)
+        code = read_run(folders[i], runs);
+    if (code == 0)
+        code = write_page(page, runs);
+    json_decref(runs);
+    return code;
+}
+
 int cli_report(int argc, char **argv)
 {
     static const struct cli_command command = {
@@ -177,13 +189,7 @@ int cli_report(int argc, char **argv)
     if (rest < 1)
         return cli_error(ME, CLI_USAGE,
                          "expected the output folder of a run; see diffulm report --help");
-    json_t *runs = json_array();
-    code = 0;
-    for (int i = 0; code == 0 && i < rest; i++)
-        code = read_run(argv[i], runs);
-    if (code == 0)
-        code = write_page(output, runs);
-    json_decref(runs);
+    code = report_write((const char *const *)argv, (size_t)rest, output);
     if (code == 0)
         printf("%s\n", output);
     return code;
