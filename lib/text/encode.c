@@ -118,7 +118,7 @@ diffulm_status dulm_encode_text(const struct diffulm_tokenizer *tok, const char 
         rc = dulm_pretokenize(tok->pretokenizer, &doc, &spare);
     for (size_t i = 0; rc == DIFFULM_OK && i < doc->splits; i++)
         rc = add_split(tok, text, doc, &doc->split[i], &tokens, out);
-    dulm_free(tokens.list);
+    dulm_tokens_release(&tokens);
     dulm_doc_release(&one);
     dulm_doc_release(&two);
     return rc;

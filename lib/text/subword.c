@@ -18,6 +18,13 @@ void dulm_tokens_add(struct dulm_tokens *tokens, int32_t id, size_t begin, size_
     tokens->list[tokens->count++] = (struct dulm_token){id, begin, end};
 }
 
+void dulm_tokens_release(struct dulm_tokens *tokens)
+{
+    dulm_free(tokens->list);
+    dulm_free(tokens->scratch);
+    *tokens = (struct dulm_tokens){0};
+}
+
 void dulm_subword_find_bytes(struct dulm_subword *m)
 {
     for (int b = 0; b < 256; b++) {
@@ -31,7 +38,7 @@ void dulm_subword_release(struct dulm_subword *m)
 {
     dulm_vocab_release(&m->vocab);
     dulm_free(m->score);
-    dulm_free(m->sorted);
+    dulm_trie_release(&m->trie);
     dulm_free(m->merge);
     dulm_free(m->prefix);
     dulm_free(m->suffix);

@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "text/vocab.h"
+#include "text/trie.h"
 
 enum dulm_subword_kind { DULM_UNIGRAM, DULM_BPE, DULM_WORDPIECE, DULM_WORDLEVEL };
 
@@ -21,8 +21,7 @@ struct dulm_subword {
     /* Unigram */
     double *score; /* by id */
     double lowest;
-    int32_t *sorted; /* ids by the bytes of their pieces */
-    size_t sorted_count;
+    struct dulm_trie trie;
     /* BPE */
     struct dulm_merge *merge; /* hash table by (left, right); rank -1: empty */
     size_t merge_size;
@@ -40,8 +39,11 @@ struct dulm_token {
 struct dulm_tokens {
     struct dulm_token *list;
     size_t count, capacity;
+    void *scratch; /* unigram.c's, kept from one pre-token to the next */
+    size_t scratch_size;
     bool failed;
 };
+void dulm_tokens_release(struct dulm_tokens *tokens);
 void dulm_tokens_add(struct dulm_tokens *tokens, int32_t id, size_t begin, size_t end);
 
 /* Appends the tokens of `text`. */

@@ -1,6 +1,5 @@
 /* unigram.c: the most probable segmentation (Kudo 2018), by Viterbi in double: starts from left to right,
- * a candidate replaces the best one only if strictly better. Pieces that begin at a place are found in the
- * sorted list of pieces, narrowed byte by byte. */
+ * a candidate replaces the best one only if strictly better. Pieces that begin at a place come from the trie. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,59 +8,19 @@
 #include "text/subword.h"
 #include "text/utf8.h"
 
-struct sort_entry {
-    const char *bytes;
-    size_t length;
-    int32_t id;
-};
-
-static int by_bytes(const void *a, const void *b)
-{
-    const struct sort_entry *x = a, *y = b;
-    const size_t n = x->length < y->length ? x->length : y->length;
-    const int order = memcmp(x->bytes, y->bytes, n);
-    return order ? order : x->length < y->length ? -1 : x->length > y->length;
-}
-
 diffulm_status dulm_unigram_finish(struct dulm_subword *m, const char *path)
 {
     if (m->vocab.size == 0)
         return dulm_fail(DIFFULM_E_FORMAT, "%s: vocab is empty", path);
-    struct sort_entry *entries = dulm_alloc(m->vocab.size, sizeof *entries);
-    m->sorted = dulm_alloc(m->vocab.size, sizeof *m->sorted);
-    if (!entries || !m->sorted) {
-        dulm_free(entries);
-        return dulm_fail_memory();
-    }
+    bool any = false;
     m->lowest = 0;
     for (size_t i = 0; i < m->vocab.size; i++) {
-        size_t length;
-        const char *piece = dulm_vocab_piece(&m->vocab, (int32_t)i, &length);
-        if (piece && (m->sorted_count == 0 || m->score[i] < m->lowest))
-            m->lowest = m->score[i];
-        if (piece)
-            entries[m->sorted_count++] = (struct sort_entry){piece, length, (int32_t)i};
+        if (!m->vocab.piece[i].present)
+            continue;
+        m->lowest = !any || m->score[i] < m->lowest ? m->score[i] : m->lowest;
+        any = true;
     }
-    qsort(entries, m->sorted_count, sizeof *entries, by_bytes);
-    for (size_t i = 0; i < m->sorted_count; i++)
-        m->sorted[i] = entries[i].id;
-    dulm_free(entries);
-    return DIFFULM_OK;
-}
-
-/* First place in [low, high) whose piece has byte > limit at `depth` (or >= with limit - 1). */
-static size_t bound(const struct dulm_subword *m, size_t low, size_t high, size_t depth, int limit)
-{
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        const struct dulm_piece *p = &m->vocab.piece[m->sorted[middle]];
-        const int byte = depth < p->length ? (unsigned char)m->vocab.bytes[p->offset + depth] : -1;
-        if (byte > limit)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
+    return dulm_trie_build(&m->vocab, &m->trie);
 }
 
 struct best {
@@ -80,29 +39,39 @@ static void offer(struct best *best, size_t end, double score, size_t begin, int
 static void extend(const struct dulm_subword *m, const char *text, size_t length, size_t begin,
                    struct best *best)
 {
-    size_t first, low = 0, high = m->sorted_count;
+    const struct dulm_trie *t = &m->trie;
+    uint32_t node = 0;
+    size_t first;
     bool single = false;
     dulm_utf8_decode(text + begin, &first);
-    for (size_t depth = 0; begin + depth < length && low < high; depth++) {
-        const int byte = (unsigned char)text[begin + depth];
-        low = bound(m, low, high, depth, byte - 1);
-        high = bound(m, low, high, depth, byte);
-        if (low >= high)
+    for (size_t end = begin; end < length;) {
+        node = dulm_trie_child(t, node, (uint8_t)text[end++]);
+        int32_t id = node ? t->piece[node] : -1;
+        if (!node)
             break;
-        const int32_t id = m->sorted[low];
-        if (m->vocab.piece[id].length != depth + 1)
+        if (id == -1)
             continue;
-        single = single || depth + 1 == first;
-        offer(best, begin + depth + 1, m->score[id] + best[begin].score, begin, id);
+        if (id < -1) { /* the rest of the only piece below */
+            id = -2 - id;
+            const struct dulm_piece *p = &m->vocab.piece[id];
+            const size_t done = end - begin;
+            if (p->length > length - begin ||
+                memcmp(m->vocab.bytes + p->offset + done, text + end, p->length - done) != 0)
+                break;
+            end = begin + p->length;
+        }
+        single = single || end - begin == first;
+        offer(best, end, m->score[id] + best[begin].score, begin, id);
     }
     if (!single)
         offer(best, begin + first, m->lowest - 10.0 + best[begin].score, begin, m->unk_id);
 }
 
+/* known: the id of a span that is one piece, -1 for one of what is unknown, which may still be a piece as a whole. */
 static void emit(const struct dulm_subword *m, const char *text, size_t begin, size_t end,
-                 struct dulm_tokens *out)
+                 int32_t known, struct dulm_tokens *out)
 {
-    const int32_t id = dulm_vocab_find(&m->vocab, text + begin, end - begin);
+    const int32_t id = known >= 0 ? known : dulm_vocab_find(&m->vocab, text + begin, end - begin);
     bool bytes = id < 0 && m->byte_fallback;
     for (size_t i = begin; bytes && i < end; i++)
         bytes = m->byte_id[(unsigned char)text[i]] >= 0;
@@ -114,18 +83,23 @@ static void emit(const struct dulm_subword *m, const char *text, size_t begin, s
         dulm_tokens_add(out, m->byte_id[(unsigned char)text[i]], begin, end);
 }
 
+struct cut {
+    size_t end;
+    int32_t known;
+};
+
 void dulm_unigram_encode(const struct dulm_subword *m, const char *text, size_t length,
                          struct dulm_tokens *out)
 {
-    struct best *best = dulm_alloc_zero(length + 1, sizeof *best);
-    size_t *cut = dulm_alloc(length + 1, sizeof *cut);
-    if (!best || !cut) {
+    if (!dulm_grow(&out->scratch, &out->scratch_size, length + 1,
+                   sizeof(struct best) + sizeof(struct cut))) {
         out->failed = true;
-        dulm_free(best);
-        dulm_free(cut);
         return;
     }
+    struct best *best = out->scratch;
+    struct cut *cut = (struct cut *)(void *)(best + length + 1);
     size_t n, pieces = 0;
+    memset(best, 0, (length + 1) * sizeof *best);
     best[0].reached = true;
     for (size_t i = 0; i < length; i += n) {
         dulm_utf8_decode(text + i, &n);
@@ -134,14 +108,15 @@ void dulm_unigram_encode(const struct dulm_subword *m, const char *text, size_t 
     }
     /* Backwards; neighbouring unknowns become one. */
     for (size_t end = length; end > 0;) {
+        const bool unknown = best[end].id == m->unk_id;
         size_t begin = best[end].begin;
-        while (best[end].id == m->unk_id && begin > 0 && best[begin].id == m->unk_id)
+        while (unknown && begin > 0 && best[begin].id == m->unk_id)
             begin = best[begin].begin;
-        cut[pieces++] = end;
+        cut[pieces++] = (struct cut){end, unknown ? -1 : best[end].id};
         end = begin;
     }
-    for (size_t begin = 0; pieces > 0; begin = cut[pieces])
-        emit(m, text, begin, cut[--pieces], out);
-    dulm_free(best);
-    dulm_free(cut);
+    for (size_t begin = 0; pieces > 0; begin = cut[pieces].end) {
+        pieces--;
+        emit(m, text, begin, cut[pieces].end, cut[pieces].known, out);
+    }
 }

@@ -7,21 +7,20 @@
 #include "base/error.h"
 #include "io/limits.h"
 
-static size_t hash(const char *bytes, size_t length)
+static uint32_t hash(const char *bytes, size_t length)
 {
     uint64_t h = 1469598103934665603u;
     for (size_t i = 0; i < length; i++)
         h = (h ^ (unsigned char)bytes[i]) * 1099511628211u;
-    return (size_t)(h ^ h >> 29);
+    return (uint32_t)(h ^ h >> 29);
 }
 
-static void insert(struct dulm_vocab *v, int32_t id)
+static void insert(struct dulm_vocab *v, struct dulm_slot slot)
 {
-    const struct dulm_piece *p = &v->piece[id];
-    size_t at = hash(v->bytes + p->offset, p->length) & (v->table_size - 1);
-    while (v->table[at] >= 0)
+    size_t at = slot.hash & (v->table_size - 1);
+    while (v->table[at].id >= 0)
         at = (at + 1) & (v->table_size - 1);
-    v->table[at] = id;
+    v->table[at] = slot;
     v->used++;
 }
 
@@ -30,17 +29,17 @@ static bool grow_table(struct dulm_vocab *v)
     if (v->used * 2 < v->table_size)
         return true;
     const size_t size = v->table_size ? v->table_size * 2 : 1024;
-    int32_t *table = dulm_alloc(size, sizeof *table);
+    struct dulm_slot *table = dulm_alloc(size, sizeof *table);
     if (!table)
         return false;
-    int32_t *old = v->table;
+    struct dulm_slot *old = v->table;
     const size_t old_size = v->table_size;
     memset(table, 0xff, size * sizeof *table);
     v->table = table;
     v->table_size = size;
     v->used = 0;
     for (size_t i = 0; i < old_size; i++)
-        if (old[i] >= 0)
+        if (old[i].id >= 0)
             insert(v, old[i]);
     dulm_free(old);
     return true;
@@ -69,7 +68,7 @@ diffulm_status dulm_vocab_add(struct dulm_vocab *v, const char *piece, size_t le
     v->piece[at] = (struct dulm_piece){v->bytes_length, length, true};
     v->bytes_length += length + 1;
     v->size = at + 1 > v->size ? at + 1 : v->size;
-    insert(v, (int32_t)id);
+    insert(v, (struct dulm_slot){hash(piece, length), (int32_t)id});
     return DIFFULM_OK;
 }
 
@@ -77,11 +76,13 @@ int32_t dulm_vocab_find(const struct dulm_vocab *v, const char *piece, size_t le
 {
     if (!v->table_size)
         return -1;
-    size_t at = hash(piece, length) & (v->table_size - 1);
-    for (; v->table[at] >= 0; at = (at + 1) & (v->table_size - 1)) {
-        const struct dulm_piece *p = &v->piece[v->table[at]];
-        if (p->length == length && memcmp(v->bytes + p->offset, piece, length) == 0)
-            return v->table[at];
+    const uint32_t wanted = hash(piece, length);
+    size_t at = wanted & (v->table_size - 1);
+    for (; v->table[at].id >= 0; at = (at + 1) & (v->table_size - 1)) {
+        const struct dulm_piece *p = &v->piece[v->table[at].id];
+        if (v->table[at].hash == wanted && p->length == length &&
+            memcmp(v->bytes + p->offset, piece, length) == 0)
+            return v->table[at].id;
     }
     return -1;
 }

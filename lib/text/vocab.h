@@ -10,12 +10,18 @@ struct dulm_piece {
     bool present;
 };
 
+/* The hash beside the id spares most looks at the piece itself. */
+struct dulm_slot {
+    uint32_t hash;
+    int32_t id; /* -1: empty */
+};
+
 struct dulm_vocab {
     char *bytes;
     size_t bytes_length, bytes_capacity;
     struct dulm_piece *piece; /* by id */
     size_t size, capacity;    /* ids are 0 … size - 1; some may be absent */
-    int32_t *table;           /* open addressing over ids, -1: empty */
+    struct dulm_slot *table;  /* open addressing */
     size_t table_size, used;
 };
 
