@@ -176,7 +176,8 @@ def evaluate(program, work, name, rows):
     began = time.time()
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     scores = {str(item["steps"]): round(item["bleu"], 2) for item in result}
-    return {"bleu": scores, "evaluation_seconds": round(time.time() - began, 1)}
+    seconds = {str(item["steps"]): round(item["seconds"], 2) for item in result}
+    return {"test_rows": rows or 1000, "bleu": scores, "decoding_seconds": seconds, "evaluation_seconds": round(time.time() - began, 1)}
 
 
 def commit():
