@@ -1,6 +1,6 @@
 """The paper's claims about translation, in miniature: Multi30k German to English.
 
-  multi30k.py PROGRAM DATA [--work FOLDER] [--updates N] [--rows N] [--jobs N] [--runs A,B] [--out FILE.json]
+  multi30k.py PROGRAM DATA [--work FOLDER] [--updates N] [--rows N] [--jobs N] [--runs A,B] [--out FILE.json] [--figure FILE.svg]
 
 PROGRAM is diffulm; DATA a folder with mt/multi30k (task 1, and task 2's captions) and models/me5-small-pruned. Everything is made
 in --work: lower-cased data, the first six layers of the encoder, recipes, models. A run that is there already is not made again, one
@@ -180,6 +180,48 @@ def evaluate(program, work, name, rows):
     return {"test_rows": rows or 1000, "bleu": scores, "decoding_seconds": seconds, "evaluation_seconds": round(time.time() - began, 1)}
 
 
+def table(results):
+    print("| run | validation cross entropy | " + " | ".join(f"K = {k}" for k in STEPS) + " | left to right |\n|---|---|" + "---|" * (len(STEPS) + 1))
+    for r in results:
+        if "bleu" not in r:
+            continue
+        scores = [f"{r['bleu'][str(k)]:.1f}" if str(k) in r["bleu"] else "" for k in STEPS]
+        causal = [] if RUNS[r["run"]][1] != "causal" else [f"{score:.1f}" for score in r["bleu"].values()]
+        print(f"| {r['run']} | {r['validation_cross_entropy'][-1]:.2f} | " + " | ".join(scores) + f" | {''.join(causal)} |")
+
+
+def figure(results, path):
+    """BLEU against steps, a line for each start; dashed: the causal model of the same start."""
+    colors = {"the encoder": "#1667b8", "our masked LM": "#2b8a4b", "nothing": "#d2542c"}
+    left, top, width, height, most = 60, 40, 420, 240, 35
+    x = {k: left + width * i / (len(STEPS) - 1) for i, k in enumerate(STEPS)}
+
+    def at(score):
+        return round(top + height * (1 - score / most), 1)
+
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 330" font-family="sans-serif" font-size="12">',
+           '<rect width="680" height="330" fill="#fff"/>', f'<text x="{left}" y="24">BLEU of German to English at equal updates, from three starts</text>']
+    for y in range(0, most + 1, 5):
+        out.append(f'<line x1="{left}" x2="{left + width}" y1="{at(y)}" y2="{at(y)}" stroke="#ddd"/><text x="{left - 8}" y="{at(y) + 4}" text-anchor="end">{y}</text>')
+    for k, place in x.items():
+        out.append(f'<text x="{place}" y="{top + height + 18}" text-anchor="middle">{k}</text>')
+    out.append(f'<text x="{left + width / 2}" y="{top + height + 38}" text-anchor="middle">denoising steps</text>')
+    for r in results:
+        kind, _, start = r["run"].partition(" from ")
+        if start not in colors:
+            continue
+        if kind == "diffusion":
+            points = " ".join(f"{x[k]:.1f},{at(r['bleu'][str(k)])}" for k in STEPS)
+            out.append(f'<polyline points="{points}" fill="none" stroke="{colors[start]}" stroke-width="2"/>')
+            last = at(r["bleu"][str(STEPS[-1])])
+        else:
+            last = at(next(iter(r["bleu"].values())))
+            out.append(f'<line x1="{left}" x2="{left + width}" y1="{last}" y2="{last}" stroke="{colors[start]}" stroke-width="2" stroke-dasharray="6 4"/>')
+        out.append(f'<text x="{left + width + 8}" y="{last + 4}" fill="{colors[start]}">{kind}, {start}</text>')
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(out + ["</svg>", ""]))
+
+
 def commit():
     return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
 
@@ -196,6 +238,7 @@ def main():
     parser.add_argument("--runs", default=",".join(str(i) for i in range(len(RUNS))), help="numbers of runs, from 0 [all]")
     parser.add_argument("--train-only", action="store_true")
     parser.add_argument("--out")
+    parser.add_argument("--figure")
     a = parser.parse_args()
     work = os.path.abspath(a.work)
     program = os.path.abspath(a.program)
@@ -214,12 +257,13 @@ def main():
         if not a.train_only:
             scored = pool.map(lambda r: {**r, **evaluate(program, work, r["run"], a.rows)} if RUNS[r["run"]][1] != "mlm" else r, results)
             results = sorted(scored, key=lambda r: list(RUNS).index(r["run"]))
-    report = {"command": " ".join(sys.argv), "commit": commit(), "results": results}
+    report = {"command": " ".join(os.path.relpath(x) if os.path.isabs(x) else x for x in sys.argv), "commit": commit(), "results": results}
     if a.out:
         with open(a.out, "w", encoding="utf-8") as file:
             json.dump(report, file, indent=1)
-    for r in results:
-        print(r["run"], r["validation_cross_entropy"][-1:], r.get("bleu", ""))
+    if a.figure:
+        figure(results, a.figure)
+    table(results)
 
 
 if __name__ == "__main__":
