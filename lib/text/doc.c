@@ -24,6 +24,8 @@ static bool reserve(struct dulm_doc *doc, size_t more)
     size_t needed, a = doc->capacity, b = doc->capacity;
     if (doc->failed || !dulm_add(doc->length, more, &needed))
         return false;
+    if (needed <= doc->capacity)
+        return true;
     if (!dulm_grow((void **)&doc->from, &a, needed, sizeof *doc->from) ||
         !dulm_grow((void **)&doc->to, &b, needed, sizeof *doc->to) ||
         !dulm_grow((void **)&doc->text, &doc->capacity, needed, 1))

@@ -43,9 +43,10 @@ static void trim(const struct diffulm_tokenizer *tok, const char *text, const ch
 static diffulm_status add(struct dulm_encoded *e, int32_t id, size_t begin, size_t end)
 {
     size_t a = e->capacity, b = e->capacity;
-    if (!dulm_grow((void **)&e->begin, &a, e->count + 1, sizeof *e->begin) ||
-        !dulm_grow((void **)&e->end, &b, e->count + 1, sizeof *e->end) ||
-        !dulm_grow((void **)&e->ids, &e->capacity, e->count + 1, sizeof *e->ids))
+    if (e->count == e->capacity &&
+        (!dulm_grow((void **)&e->begin, &a, e->count + 1, sizeof *e->begin) ||
+         !dulm_grow((void **)&e->end, &b, e->count + 1, sizeof *e->end) ||
+         !dulm_grow((void **)&e->ids, &e->capacity, e->count + 1, sizeof *e->ids)))
         return dulm_fail_memory();
     e->ids[e->count] = id;
     e->begin[e->count] = begin;
