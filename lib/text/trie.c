@@ -22,14 +22,13 @@ struct build {
     struct entry *entry, *spare;
     struct range *range; /* by node */
     struct dulm_trie trie;
-    size_t ranges, labels, begins, pieces; /* capacities */
+    size_t ranges, labels, nodes; /* capacities */
 };
 
 void dulm_trie_release(struct dulm_trie *t)
 {
     dulm_free(t->label);
-    dulm_free(t->begin);
-    dulm_free(t->piece);
+    dulm_free(t->node);
     *t = (struct dulm_trie){0};
 }
 
@@ -39,12 +38,11 @@ static bool add_node(struct build *b, uint8_t label, struct range range)
     const size_t n = t->count + 1;
     if (!dulm_grow((void **)&b->range, &b->ranges, n, sizeof *b->range) ||
         !dulm_grow((void **)&t->label, &b->labels, n, sizeof *t->label) ||
-        !dulm_grow((void **)&t->begin, &b->begins, n + 1, sizeof *t->begin) ||
-        !dulm_grow((void **)&t->piece, &b->pieces, n, sizeof *t->piece))
+        !dulm_grow((void **)&t->node, &b->nodes, n + 1, sizeof *t->node))
         return false;
     b->range[t->count] = range;
     t->label[t->count] = label;
-    t->piece[t->count++] = -1;
+    t->node[t->count++].piece = -1;
     return true;
 }
 
@@ -84,8 +82,8 @@ static struct range take_own(struct build *b, size_t node)
         const struct entry own = b->entry[i];
         b->entry[i] = b->entry[r.low];
         b->entry[r.low++] = own;
-        if (b->trie.piece[node] < 0 || own.id < b->trie.piece[node])
-            b->trie.piece[node] = own.id;
+        if (b->trie.node[node].piece < 0 || own.id < b->trie.node[node].piece)
+            b->trie.node[node].piece = own.id;
     }
     return r;
 }
@@ -93,11 +91,11 @@ static struct range take_own(struct build *b, size_t node)
 static bool add_children(struct build *b, size_t node)
 {
     const struct range r = take_own(b, node);
-    b->trie.begin[node] = (uint32_t)b->trie.count;
+    b->trie.node[node].begin = (uint32_t)b->trie.count;
     if (r.low == r.high)
         return true;
-    if (r.high - r.low == 1 && b->trie.piece[node] < 0 && node > 0) {
-        b->trie.piece[node] = -2 - b->entry[r.low].id;
+    if (r.high - r.low == 1 && b->trie.node[node].piece < 0 && node > 0) {
+        b->trie.node[node].piece = -2 - b->entry[r.low].id;
         return true;
     }
     sort_by_byte(b, r);
@@ -127,7 +125,7 @@ diffulm_status dulm_trie_build(const struct dulm_vocab *vocab, struct dulm_trie 
     for (size_t node = 0; good && node < b.trie.count; node++)
         good = add_children(&b, node);
     if (good)
-        b.trie.begin[b.trie.count] = (uint32_t)b.trie.count;
+        b.trie.node[b.trie.count].begin = (uint32_t)b.trie.count;
     dulm_free(b.entry);
     dulm_free(b.spare);
     dulm_free(b.range);

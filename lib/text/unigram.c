@@ -46,7 +46,7 @@ static void extend(const struct dulm_subword *m, const char *text, size_t length
     dulm_utf8_decode(text + begin, &first);
     for (size_t end = begin; end < length;) {
         node = dulm_trie_child(t, node, (uint8_t)text[end++]);
-        int32_t id = node ? t->piece[node] : -1;
+        int32_t id = node ? t->node[node].piece : -1;
         if (!node)
             break;
         if (id == -1)
