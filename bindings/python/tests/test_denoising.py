@@ -145,10 +145,13 @@ def test_ctrl_c_stops_a_run_and_the_session_can_go_on(model, tokenizer):
     session = diffulm.Session(model, diffulm.Sampler("cmlm", steps=4000), tokenizer)
     for _ in range(40):
         session.add_text("Write 7 in English words.", length=150)
-    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        session.run()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
+    try:
+        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            session.run()
+    finally:
+        signal.signal(signal.SIGINT, before)
     report, more = session.step()
     assert more and report.steps_done >= 1
 
