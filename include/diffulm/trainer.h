@@ -139,8 +139,8 @@ DIFFULM_API diffulm_status diffulm_trainer_export_ema(const diffulm_trainer *tra
 
 /* Checkpoints: one file (docs/formats.md) with all that the continuation needs: weights or adapters, both
  * moments, the averages if they are kept, the number of updates, the options that matter, and `note_length` bytes of
- * the host's own (note may be NULL when there are none). It is complete or absent: an older file of the name stays on any failure, also
- * a full disk. Errors: E_STATE between accumulate and apply; E_IO names the path. Thread: the trainer's.
+ * the host's own (note may be NULL when there are none). It is complete or absent: an older file of the name stays on
+ * any failure, also a full disk. Errors: E_STATE between accumulate and apply; E_IO names the path. Thread: the trainer's.
  * Since 0.1. */
 DIFFULM_API diffulm_status diffulm_trainer_save(const diffulm_trainer *trainer, const char *path,
                                                 const void *note,

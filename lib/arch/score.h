@@ -16,9 +16,7 @@ struct dulm_batch {
     const uint8_t *attended;  /* [total] 0: no query attends to it, or NULL */
     enum dulm_attention attention;
     int32_t newline_id;
-    const struct dulm_key_cache
-        *cache; /* [rows] positions before each row's, or NULL; full attention sees
-                                           all of them, so do causal and prefix_lm rows */
+    const struct dulm_key_cache *cache; /* [rows] of positions before each row's, or NULL */
 };
 
 /* Buffers of a forward pass; they grow to the largest batch seen and are reused. One thread at a

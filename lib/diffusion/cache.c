@@ -16,14 +16,18 @@ void dulm_cache_release(struct dulm_canvas *c)
     c->kept_count = c->kept_capacity = c->kept_next = 0;
 }
 
+bool dulm_cache_is_used(const struct diffulm_session *s)
+{
+    return !s->options.recompute && (s->options.attention == DIFFULM_ATTENTION_CAUSAL ||
+                                     s->options.attention == DIFFULM_ATTENTION_PREFIX_LM);
+}
+
 /* Positions of a canvas that are ever kept. */
 static size_t keepable(const struct diffulm_session *s, const struct dulm_canvas *c)
 {
-    if (s->options.recompute)
+    if (!dulm_cache_is_used(s))
         return 0;
-    return s->options.attention == DIFFULM_ATTENTION_CAUSAL      ? c->length
-           : s->options.attention == DIFFULM_ATTENTION_PREFIX_LM ? c->source_length
-                                                                 : 0;
+    return s->options.attention == DIFFULM_ATTENTION_CAUSAL ? c->length : c->source_length;
 }
 
 static diffulm_status reserve(const struct diffulm_session *s, struct dulm_canvas *c, size_t needed)

@@ -70,8 +70,9 @@ void dulm_canvas_release(struct dulm_canvas *canvas);
 /* Whether steps remain for this row. */
 bool dulm_canvas_active(const struct diffulm_session *session, const struct dulm_canvas *canvas);
 
-/* cache.c: how many leading positions need not be computed again, at most `most`; 0 unless the attention is causal or
- * prefix_lm. Memory for what the step will add is there when it returns. */
+/* cache.c: whether keys and values are kept: under causal and prefix_lm attention, unless the host says no. */
+bool dulm_cache_is_used(const struct diffulm_session *session);
+/* How many leading positions need not be computed again, at most `most`; 0 where none are kept. Memory for what the step will add is there when it returns. */
 diffulm_status dulm_cache_begin(const struct diffulm_session *session, struct dulm_canvas *canvas,
                                 size_t most, size_t *start) DIFFULM_MUST_USE;
 /* The cache of a step that computes positions [start, end). */

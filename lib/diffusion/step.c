@@ -206,9 +206,6 @@ static diffulm_status check_candidates(const struct diffulm_session *s, size_t w
 static diffulm_status score(struct diffulm_session *s, size_t rows, size_t wanted)
 {
     struct dulm_step_buffers *b = &s->step;
-    const bool keeps =
-        !s->options.recompute && (s->options.attention == DIFFULM_ATTENTION_CAUSAL ||
-                                  s->options.attention == DIFFULM_ATTENTION_PREFIX_LM);
     const struct dulm_batch batch = {.rows = rows,
                                      .offsets = b->offsets,
                                      .tokens = b->tokens,
@@ -216,7 +213,7 @@ static diffulm_status score(struct diffulm_session *s, size_t rows, size_t wante
                                      .source = b->source,
                                      .attention = (enum dulm_attention)s->options.attention,
                                      .newline_id = s->options.newline_id,
-                                     .cache = keeps ? b->cache : NULL};
+                                     .cache = dulm_cache_is_used(s) ? b->cache : NULL};
     struct candidate_job job = {
         s, 0, dulm_candidate_scratch(s->sampler, (size_t)s->model->config.vocabulary), 0};
     diffulm_status rc = reserve_head(s, wanted, &job.banned);

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "diffusion/session.h"
 #include "tiny.h"
 
 enum { ROWS = 3, TOKENS = 20 };
@@ -255,6 +256,36 @@ static void kept_keys_and_values_give_the_same_bits_as_computing_them_again(void
             }
 }
 
+/* Positions that the last step computed, of all rows. */
+static size_t computed_in(diffulm_session *session)
+{
+    struct diffulm_step_report report = {.struct_size = sizeof report};
+    assert_true(diffulm_session_step(session, &report) >= 0);
+    return session->step.offsets[ROWS];
+}
+
+static void a_step_computes_what_is_new_alone(void **state)
+{
+    (void)state;
+    diffulm_model *model = tiny_model_on("xlm-roberta", DIFFULM_BACKEND_REFERENCE, 1, 11);
+    struct diffulm_session_options o = causal_session();
+    diffulm_session *causal = session_of(model, "ar", 1, &o);
+    o.attention = DIFFULM_ATTENTION_PREFIX_LM;
+    diffulm_session *prefix = session_of(model, NULL, 0, &o);
+    for (size_t r = 0; r < ROWS; r++) {
+        add_row(causal, r, 2);
+        add_row(prefix, r, 0);
+    }
+    assert_int_equal(computed_in(causal), 10); /* the sources */
+    assert_int_equal(computed_in(causal), ROWS);
+    assert_int_equal(computed_in(causal), ROWS);
+    assert_int_equal(computed_in(prefix), TOKENS);
+    assert_int_equal(computed_in(prefix), TOKENS - 10);
+    diffulm_session_destroy(causal);
+    diffulm_session_destroy(prefix);
+    diffulm_model_unref(model);
+}
+
 /* A source token changes, a generated span is masked again, and the state goes out and back. */
 static void edit(diffulm_session *session, int k)
 {
@@ -315,6 +346,7 @@ int main(void)
         cmocka_unit_test(causal_objective_names_what_it_cannot_take),
         cmocka_unit_test(a_trained_causal_model_answers_left_to_right_and_stops_at_eos),
         cmocka_unit_test(kept_keys_and_values_give_the_same_bits_as_computing_them_again),
+        cmocka_unit_test(a_step_computes_what_is_new_alone),
         cmocka_unit_test(kept_keys_and_values_notice_edits_pins_and_restored_snapshots),
         cmocka_unit_test(a_stopped_row_frees_its_place_and_reparam_goes_on)};
     return cmocka_run_group_tests(tests, NULL, NULL);
