@@ -55,7 +55,19 @@ struct cli_bundle {
     struct diffulm_special_ids ids;
     int32_t newline; /* token "\n", -1 when the tokenizer has none */
 };
-diffulm_status cli_bundle_open(const char *folder, int64_t threads, struct cli_bundle *out);
+/* How to compute; NULL where the defaults do. */
+struct cli_compute {
+    int64_t threads;
+    bool bfloat16;
+};
+#define CLI_COMPUTE_ROWS(c)                                                                        \
+    {"threads", "N", "0: one per core [0]", CLI_INT, &(c).threads},                                \
+    {                                                                                              \
+        "bfloat16", NULL, "matrix products in bfloat16: faster, on CPUs with AVX512_BF16",         \
+            CLI_FLAG, &(c).bfloat16                                                                \
+    }
+diffulm_status cli_bundle_open(const char *folder, const struct cli_compute *compute,
+                               struct cli_bundle *out);
 /* The model with the adapter of a PEFT folder; NULL: nothing to do. */
 diffulm_status cli_bundle_adapt(struct cli_bundle *bundle, const char *folder);
 void cli_bundle_close(struct cli_bundle *bundle);

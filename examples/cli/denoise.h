@@ -18,14 +18,15 @@ void canvas_release(struct canvas *canvas);
 
 struct denoise_options {
     const char *policy, *trace, *attention, *adapter;
-    int64_t steps, seed, threads;
+    int64_t steps, seed;
+    struct cli_compute compute;
     double temperature;
     bool json, quiet, mbr;
     bool causal; /* the model was trained to predict the next token: left to right until eos */
 };
 #define DENOISE_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        NULL, NULL, "full", NULL, 10, 0, 0, 0, false, false, false, false                          \
+        NULL, NULL, "full", NULL, 10, 0, {0}, 0, false, false, false, false                        \
     }
 /* Rows of an option table for these options; needs `o` in scope. */
 #define DENOISE_OPTION_ROWS(o)                                                                     \
@@ -40,7 +41,7 @@ struct denoise_options {
         {"causal", NULL,                                                                           \
          "a model of the causal objective: left to right, one token a step, until eos", CLI_FLAG,  \
          &(o).causal},                                                                             \
-        {"threads", "N", "0: one per core [0]", CLI_INT, &(o).threads},                            \
+        CLI_COMPUTE_ROWS((o).compute),                                                             \
         {"adapter", "FOLDER", "add this LoRA adapter to the model", CLI_TEXT, &(o).adapter},       \
         {"json", NULL, "print one JSON object", CLI_FLAG, &(o).json},                              \
         {"quiet", NULL, "no live view", CLI_FLAG, &(o).quiet},                                     \

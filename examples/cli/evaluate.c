@@ -7,7 +7,7 @@
 
 static int open_model(struct evaluation *e)
 {
-    if (cli_bundle_open(e->folder, e->options.threads, &e->bundle) < 0 ||
+    if (cli_bundle_open(e->folder, &e->options.compute, &e->bundle) < 0 ||
         cli_bundle_adapt(&e->bundle, e->options.adapter) < 0)
         return cli_fail(EVALUATE);
     e->session.mask_id = e->bundle.ids.mask >= 0 ? e->bundle.ids.mask : e->bundle.info.mask_id;

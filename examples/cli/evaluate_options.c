@@ -327,7 +327,7 @@ static int read_arguments(int argc, char **argv, struct evaluation *e, struct ar
         {"confidence", "N", "95 % intervals from N resamples of the rows [0; with --choose 1000]",
          CLI_INT, &a->resamples},
         {"adapter", "FOLDER", "add this LoRA adapter to the model", CLI_TEXT, &e->options.adapter},
-        {"threads", "N", "0: one per core [0]", CLI_INT, &e->options.threads},
+        CLI_COMPUTE_ROWS(e->options.compute),
         {"predictions", "FILE", "write every answer as JSONL", CLI_TEXT, &e->predictions_path},
         {"picture", "FILE.svg", "draw the first metric against steps", CLI_TEXT, &e->picture},
         {"json", NULL, "print a JSON array", CLI_FLAG, &e->options.json},

@@ -73,7 +73,7 @@ static int generate(const char *folder, const char *text, size_t text_length, in
     size_t lengths[64], count = 0;
     struct canvas canvases[64];
     int code = 0;
-    if (cli_bundle_open(folder, o->threads, &bundle) < 0 ||
+    if (cli_bundle_open(folder, &o->compute, &bundle) < 0 ||
         cli_bundle_adapt(&bundle, o->adapter) < 0 ||
         cli_encode_prompt(&bundle, text, text_length, &prompt) < 0)
         code = cli_fail("generate");

@@ -114,7 +114,7 @@ static int infill(const char *folder, const char *text, const struct denoise_opt
     struct canvas c = {0};
     size_t gaps = 0;
     int code = 0;
-    if (cli_bundle_open(folder, o->threads, &b) < 0 || cli_bundle_adapt(&b, o->adapter) < 0) {
+    if (cli_bundle_open(folder, &o->compute, &b) < 0 || cli_bundle_adapt(&b, o->adapter) < 0) {
         cli_bundle_close(&b);
         return cli_fail("infill");
     }

@@ -192,7 +192,7 @@ int cli_inspect(int argc, char **argv)
     if (rest != 1)
         return cli_error("inspect", CLI_USAGE, "expected MODEL");
     struct cli_bundle bundle;
-    if (cli_bundle_open(argv[0], 0, &bundle) < 0) {
+    if (cli_bundle_open(argv[0], NULL, &bundle) < 0) {
         cli_bundle_close(&bundle);
         return cli_fail("inspect");
     }

@@ -63,9 +63,11 @@ int parts_open_model(const char *command, const struct recipe *recipe, struct cl
     b->info.struct_size = sizeof b->info;
     b->ids.struct_size = sizeof b->ids;
     ro.threads = (int32_t)recipe->threads;
+    ro.precision = (int32_t)recipe->precision;
     diffulm_status rc = diffulm_runtime_create(&ro, &b->runtime);
     if (rc < 0)
-        return cli_fail(command);
+        return recipe->precision ? fail_at(command, recipe->precision_where, rc)
+                                 : cli_fail(command);
     rc = open_tokenizer(recipe, b);
     if (rc < 0)
         return fail_at(command, recipe->tokenizer ? recipe->tokenizer_where : recipe->model_where,

@@ -126,7 +126,7 @@ static int write_all(struct pruning *p, const char *from, const char *to, int64_
 
 static int prune(const char *from, const char *to, char **files, int count, struct pruning *p)
 {
-    if (cli_bundle_open(from, 0, &p->bundle) < 0)
+    if (cli_bundle_open(from, NULL, &p->bundle) < 0)
         return cli_fail(ME);
     p->vocabulary = diffulm_tokenizer_vocabulary(p->bundle.tokenizer);
     if (p->vocabulary > (size_t)p->bundle.info.vocabulary)

@@ -157,7 +157,7 @@ static char *place_of(const struct reader *r, const yaml_node_t *node)
     return out;
 }
 
-/* Where a part is named whose opening may fail. */
+/* Where something is named that may fail when it is opened. */
 static void note_place(const struct reader *r, const struct recipe_key *key,
                        const yaml_node_t *value, struct recipe *out)
 {
@@ -165,7 +165,8 @@ static void note_place(const struct reader *r, const struct recipe_key *key,
                 : key->offset == offsetof(struct recipe, model) ||
                         key->offset == offsetof(struct recipe, architecture)
                     ? &out->model_where
-                    : NULL;
+                : key->offset == offsetof(struct recipe, precision) ? &out->precision_where
+                                                                    : NULL;
     if (at) {
         free(*at);
         *at = place_of(r, value);
@@ -312,6 +313,7 @@ void recipe_release(struct recipe *recipe)
     free(recipe->tokenizer);
     free(recipe->model_where);
     free(recipe->tokenizer_where);
+    free(recipe->precision_where);
     data_list_release(&recipe->data);
     data_list_release(&recipe->validation);
     free(recipe->output);

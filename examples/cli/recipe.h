@@ -25,12 +25,12 @@ struct recipe_stage {
 };
 
 struct recipe {
-    char *model, *architecture;          /* a folder, or a config.json for fresh weights */
-    char *tokenizer;                     /* a folder or file; default: the model's folder */
-    char *model_where, *tokenizer_where; /* file:line:column; NULL: not named */
+    char *model, *architecture; /* a folder, or a config.json for fresh weights */
+    char *tokenizer;            /* a folder or file; default: the model's folder */
+    char *model_where, *tokenizer_where, *precision_where; /* file:line:column; NULL: not named */
     struct data_list data, validation;
     char *output;
-    int64_t seed, threads, max_length, dtype, attention, save_every, log_every, samples;
+    int64_t seed, threads, precision, max_length, dtype, attention, save_every, log_every, samples;
     int64_t checkpoint_every, keep, order, too_long;
     struct recipe_stage stages[RECIPE_STAGES];
     size_t stage_count;

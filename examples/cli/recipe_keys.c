@@ -23,6 +23,8 @@ const struct recipe_key recipe_keys[] = {
     {"output", RECIPE_PATH, R(output), 0, 0, NULL, "folder to write"},
     {"seed", RECIPE_INT, R(seed), 0, 9e15, NULL, "of every random draw [0]"},
     {"threads", RECIPE_INT, R(threads), 0, 1024, NULL, "0: one per core [0]"},
+    {"precision", RECIPE_CHOICE, R(precision), 0, 0, "float32|bfloat16",
+     "of matrix products; bfloat16: faster, on CPUs with AVX512_BF16 [float32]"},
     {"max_length", RECIPE_INT, R(max_length), 3, 1 << 20, NULL,
      "longest row in tokens [the model's]"},
     {"too_long", RECIPE_CHOICE, R(too_long), 0, 0, "skip|cut",

@@ -73,10 +73,10 @@ static void print_summary(const struct scoring *s)
                nats, error, nats / log(2.0), exp(nats));
 }
 
-static int score(const char *folder, const char *path, int64_t threads, const char *adapter,
-                 struct scoring *s)
+static int score(const char *folder, const char *path, const struct cli_compute *compute,
+                 const char *adapter, struct scoring *s)
 {
-    if (cli_bundle_open(folder, threads, &s->bundle) < 0 ||
+    if (cli_bundle_open(folder, compute, &s->bundle) < 0 ||
         cli_bundle_adapt(&s->bundle, adapter) < 0)
         return cli_fail(ME);
     const int32_t mask = s->bundle.ids.mask;
@@ -100,13 +100,14 @@ int cli_score(int argc, char **argv)
         "Bounds how improbable a model finds the targets of a file: nats, bits, perplexity.", NULL};
     struct scoring s = {.options = DIFFULM_LIKELIHOOD_OPTIONS_INIT};
     const char *adapter = NULL;
-    int64_t samples = 32, timesteps = 50, seed = 0, threads = 0;
+    int64_t samples = 32, timesteps = 50, seed = 0;
+    struct cli_compute compute = {0};
     const struct cli_option options[] = {
         {"samples", "N", "corrupted copies of each row, even [32]", CLI_INT, &samples},
         {"timesteps", "T", "of the noise schedule [50]", CLI_INT, &timesteps},
         {"pseudo", NULL, "each token masked alone: the pseudo-likelihood", CLI_FLAG, &s.pseudo},
         {"seed", "N", "of random draws [0]", CLI_INT, &seed},
-        {"threads", "N", "0: one per core [0]", CLI_INT, &threads},
+        CLI_COMPUTE_ROWS(compute),
         {"adapter", "FOLDER", "add this LoRA adapter to the model", CLI_TEXT, &adapter},
         {"json", NULL, "print one JSON object a row", CLI_FLAG, &s.json},
         {0}};
@@ -122,7 +123,7 @@ int cli_score(int argc, char **argv)
     s.options.samples = (int32_t)samples;
     s.options.timesteps = (int32_t)timesteps;
     s.options.seed = (uint64_t)seed;
-    code = score(argv[0], argv[1], threads, adapter, &s);
+    code = score(argv[0], argv[1], &compute, adapter, &s);
     rows_release(&s.rows);
     cli_bundle_close(&s.bundle);
     return code;

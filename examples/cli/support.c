@@ -78,14 +78,23 @@ double cli_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-diffulm_status cli_bundle_open(const char *folder, int64_t threads, struct cli_bundle *out)
+static diffulm_status open_runtime(const struct cli_compute *compute, diffulm_runtime **out)
 {
-    struct diffulm_runtime_options ro = DIFFULM_RUNTIME_OPTIONS_INIT;
+    struct diffulm_runtime_options options = DIFFULM_RUNTIME_OPTIONS_INIT;
+    if (compute) {
+        options.threads = (int32_t)compute->threads;
+        options.precision = compute->bfloat16 ? DIFFULM_PRECISION_BF16 : DIFFULM_PRECISION_F32;
+    }
+    return diffulm_runtime_create(&options, out);
+}
+
+diffulm_status cli_bundle_open(const char *folder, const struct cli_compute *compute,
+                               struct cli_bundle *out)
+{
     struct diffulm_model_options mo = DIFFULM_MODEL_OPTIONS_INIT;
     *out = (struct cli_bundle){.info = {.struct_size = sizeof out->info},
                                .ids = {.struct_size = sizeof out->ids}};
-    ro.threads = (int32_t)threads;
-    diffulm_status rc = diffulm_runtime_create(&ro, &out->runtime);
+    diffulm_status rc = open_runtime(compute, &out->runtime);
     mo.runtime = out->runtime;
     if (rc == DIFFULM_OK)
         rc = diffulm_tokenizer_open(folder, NULL, &out->tokenizer);

@@ -21,24 +21,31 @@ typedef struct diffulm_runtime diffulm_runtime;
 #define DIFFULM_ISA_AVX2 2
 #define DIFFULM_ISA_AVX512 3
 
+/* Of matrix products: F32, or BF16: both factors rounded to bfloat16, sums in single precision. Weights, gradients, the
+ * optimizer and everything else stay single. BF16 with oneDNN needs a CPU with AVX512_BF16, about twice as fast there; the
+ * reference backend has it everywhere, slowly. docs/performance.md has what it costs in exactness. */
+#define DIFFULM_PRECISION_F32 0
+#define DIFFULM_PRECISION_BF16 1
+
 struct diffulm_runtime_options {
     size_t struct_size;
-    int32_t threads; /* 0: one per core the process may use */
-    int32_t backend; /* DIFFULM_BACKEND_… */
-    int32_t isa;     /* the most that may be used, DIFFULM_ISA_…; the reference backend stays at
+    int32_t threads;   /* 0: one per core the process may use */
+    int32_t backend;   /* DIFFULM_BACKEND_… */
+    int32_t isa;       /* the most that may be used, DIFFULM_ISA_…; the reference backend stays at
                         the baseline */
+    int32_t precision; /* DIFFULM_PRECISION_… */
 };
 #define DIFFULM_RUNTIME_OPTIONS_INIT                                                               \
     {                                                                                              \
-        sizeof(struct diffulm_runtime_options), 0, 0, 0                                            \
+        sizeof(struct diffulm_runtime_options), 0, 0, 0, 0                                         \
     }
 
 /* Fills the options with the defaults, as the static initialiser does. Since 0.1. */
 DIFFULM_API void diffulm_runtime_options_init(struct diffulm_runtime_options *options);
 
 /* Makes a runtime. `options` may be NULL. On success *out is owned by the caller (unref). Errors:
- * E_ARGUMENT, E_UNSUPPORTED for a backend that was not built in, E_OUT_OF_MEMORY. Any thread. Since
- * 0.1. */
+ * E_ARGUMENT, E_UNSUPPORTED for a backend that was not built in or a precision that this CPU (or `isa`) lacks,
+ * E_OUT_OF_MEMORY. Any thread. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *options,
                                                   diffulm_runtime **out) DIFFULM_MUST_USE;
 DIFFULM_API diffulm_runtime *diffulm_runtime_ref(diffulm_runtime *runtime);

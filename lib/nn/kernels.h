@@ -47,6 +47,8 @@ struct dulm_kernels {
     /* out[j] += sum over rows of x[r][j], columns [begin, end) of a matrix with `stride` columns. */
     void (*column_sums)(size_t begin, size_t end, size_t rows, size_t stride, const float *x,
                         float *out);
+    /* Rounded to the nearest bfloat16, ties to even; NaN stays NaN. */
+    void (*to_bf16)(size_t count, const float *x, uint16_t *y);
     /* y = a + b. */
     void (*add)(size_t count, const float *a, const float *b, float *y);
 

@@ -21,12 +21,10 @@ static void gemm_part(void *user, size_t begin, size_t end, int worker)
                          j->accumulate, j->c, j->ldc);
 }
 
-diffulm_status dulm_gemm(const struct diffulm_runtime *rt, bool trans_a, bool trans_b, size_t m,
-                         size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb,
-                         bool accumulate, float *c, size_t ldc)
+diffulm_status dulm_gemm_f32(const struct diffulm_runtime *rt, bool trans_a, bool trans_b, size_t m,
+                             size_t n, size_t k, const float *a, size_t lda, const float *b,
+                             size_t ldb, bool accumulate, float *c, size_t ldc)
 {
-    if (m == 0 || n == 0)
-        return DIFFULM_OK;
 #ifdef DULM_ONEDNN
     if (rt->backend == DIFFULM_BACKEND_ONEDNN)
         return dulm_onednn_gemm(rt->threads, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate,
@@ -35,6 +33,17 @@ diffulm_status dulm_gemm(const struct diffulm_runtime *rt, bool trans_a, bool tr
     struct gemm_job job = {rt, trans_a, trans_b, accumulate, n, k, lda, ldb, ldc, a, b, c};
     dulm_parallel(rt->threads, m, 4, gemm_part, &job);
     return DIFFULM_OK;
+}
+
+diffulm_status dulm_gemm(const struct diffulm_runtime *rt, bool trans_a, bool trans_b, size_t m,
+                         size_t n, size_t k, const float *a, size_t lda, const float *b, size_t ldb,
+                         bool accumulate, float *c, size_t ldc)
+{
+    if (m == 0 || n == 0)
+        return DIFFULM_OK;
+    return rt->precision == DIFFULM_PRECISION_BF16
+               ? dulm_gemm_bf16(rt, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc)
+               : dulm_gemm_f32(rt, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
 }
 
 diffulm_status dulm_gemm_single(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,

@@ -23,6 +23,19 @@ static const struct dulm_kernels *choose_kernels(int32_t isa)
     return &dulm_kernels_baseline;
 }
 
+#ifdef DULM_ONEDNN
+static bool has_bf16(int32_t isa)
+{
+#if defined(__x86_64__)
+    return (isa == DIFFULM_ISA_AUTO || isa == DIFFULM_ISA_AVX512) &&
+           __builtin_cpu_supports("avx512bf16");
+#else
+    (void)isa;
+    return false;
+#endif
+}
+#endif
+
 diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *options,
                                       diffulm_runtime **out)
 {
@@ -34,10 +47,12 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
     if (options)
         o = *options;
     if (!out || o.threads < 0 || o.threads > 4096 || o.isa < 0 || o.isa > DIFFULM_ISA_AVX512 ||
-        o.backend < 0 || o.backend > DIFFULM_BACKEND_ONEDNN)
+        o.backend < 0 || o.backend > DIFFULM_BACKEND_ONEDNN || o.precision < 0 ||
+        o.precision > DIFFULM_PRECISION_BF16)
         return dulm_fail(DIFFULM_E_ARGUMENT,
-                         "runtime options: threads %d (0..4096), backend %d (0..2), isa %d (0..3)",
-                         o.threads, o.backend, o.isa);
+                         "runtime options: threads %d (0..4096), backend %d (0..2), isa %d (0..3), "
+                         "precision %d (0..1)",
+                         o.threads, o.backend, o.isa, o.precision);
 #ifndef DULM_ONEDNN
     if (o.backend == DIFFULM_BACKEND_ONEDNN)
         return dulm_fail(DIFFULM_E_UNSUPPORTED, "this library was built without oneDNN");
@@ -47,6 +62,11 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
         o.backend = DIFFULM_BACKEND_ONEDNN;
     else if (o.backend == DIFFULM_BACKEND_REFERENCE)
         o.isa = DIFFULM_ISA_BASELINE;
+    if (o.backend == DIFFULM_BACKEND_ONEDNN && o.precision == DIFFULM_PRECISION_BF16 &&
+        !has_bf16(o.isa))
+        return dulm_fail(
+            DIFFULM_E_UNSUPPORTED,
+            "bfloat16 products need a CPU with AVX512_BF16; this one computes in float32 only");
 #endif
     struct diffulm_runtime *rt = dulm_alloc_zero(1, sizeof *rt);
     if (!rt)
@@ -55,6 +75,11 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
     dulm_refcount_init(&rt->refs);
     rt->threads = o.threads ? o.threads : dulm_thread_count();
     rt->backend = o.backend;
+    rt->precision = o.precision;
+    if (o.precision == DIFFULM_PRECISION_BF16 && !(rt->room = dulm_room_create())) {
+        dulm_free(rt);
+        return dulm_fail_memory();
+    }
     rt->kernels = choose_kernels(o.isa);
     *out = rt;
     return DIFFULM_OK;
@@ -79,8 +104,10 @@ diffulm_runtime *diffulm_runtime_ref(diffulm_runtime *runtime)
 
 void diffulm_runtime_unref(diffulm_runtime *runtime)
 {
-    if (runtime && dulm_refcount_drop(&runtime->refs))
-        dulm_free(runtime);
+    if (!runtime || !dulm_refcount_drop(&runtime->refs))
+        return;
+    dulm_room_destroy(runtime->room);
+    dulm_free(runtime);
 }
 
 void diffulm_runtime_describe(const diffulm_runtime *runtime, char *buffer, size_t capacity)
@@ -93,7 +120,8 @@ void diffulm_runtime_describe(const diffulm_runtime *runtime, char *buffer, size
         snprintf(backend, sizeof backend, "oneDNN %d.%d", major, minor);
     }
 #endif
-    snprintf(buffer, capacity, "%s + %s kernels, %d thread%s", backend, runtime->kernels->name,
+    snprintf(buffer, capacity, "%s + %s kernels%s, %d thread%s", backend, runtime->kernels->name,
+             runtime->precision == DIFFULM_PRECISION_BF16 ? ", bfloat16 products" : "",
              runtime->threads, runtime->threads == 1 ? "" : "s");
 }
 

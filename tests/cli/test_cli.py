@@ -68,6 +68,13 @@ class Program(unittest.TestCase):
         arguments = ["generate", MODEL, "Translate into German: The dog sleeps.", "--temperature", "1", "--seed", "3"]
         self.assertEqual(self.ok(*arguments, "--threads", "1"), self.ok(*arguments, "--threads", "2"))
 
+    def test_bfloat16_answers_or_names_what_the_cpu_lacks(self):
+        result = run("generate", MODEL, "Say 7 in English.", "--bfloat16")
+        if result.returncode == 0:
+            self.assertEqual(result.stdout, self.ok("generate", MODEL, "Say 7 in English."))
+        else:
+            self.assertIn("AVX512_BF16", result.stderr)
+
     def test_infill_keeps_what_is_given(self):
         text = self.ok("infill", MODEL, "Translate into German: The dog sleeps.\nDer [[1]] schläft.", "--steps", "3")
         self.assertRegex(text, r"\ATranslate into German: The dog sleeps\.\nDer \S+ schläft\.\n\Z")
@@ -176,6 +183,19 @@ class Program(unittest.TestCase):
                 self.assertEqual([json.loads(line)["step"] for line in file], [3, 2])
             scores = json.loads(self.ok("evaluate", out, os.path.join(folder, "data.jsonl"), "--steps", "1", "--json"))
             self.assertEqual(scores[0]["rows"], 2)
+
+    def test_finetune_in_bfloat16_trains_or_names_the_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            losses = []
+            for changes in ({}, {"precision": "bfloat16"}):
+                result = run("finetune", self.recipe(folder, output="out" + changes.get("precision", ""), **changes))
+                if result.returncode:
+                    self.assertRegex(result.stderr, r"recipe.yaml:6:12: .*AVX512_BF16")
+                    return
+                with open(os.path.join(folder, "out" + changes.get("precision", ""), "metrics.jsonl"), encoding="utf-8") as file:
+                    losses.append(json.loads(file.readline())["cross_entropy"])
+            self.assertNotEqual(losses[0], losses[1])
+            self.assertLess(abs(losses[0] - losses[1]), 0.05)
 
     def test_wrong_recipes_name_file_line_and_column(self):
         for changes, why in (({"sead": "1"}, "recipe.yaml:6:1: sead: expected a known key; nearest is seed"),

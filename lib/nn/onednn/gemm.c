@@ -1,13 +1,13 @@
-/* gemm.c: the one file that calls oneDNN. dnnl_sgemm has the same signature in the 2.x and 3.x APIs; it
- * computes row-major C = alpha op(A) op(B) + beta C. Its team is OpenMP's, whose size is a setting of
- * the calling thread: set for the call, then put back. */
+/* gemm.c: single-precision products. dnnl_sgemm has the same signature in the 2.x and 3.x APIs; it computes row-major
+ * C = alpha op(A) op(B) + beta C. Its team is OpenMP's, whose size is a setting of the calling thread: set for the call,
+ * then put back. */
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
-#include <signal.h>
 
 #include "base/error.h"
 #include "base/thread.h"
+#include "nn/onednn/scope.h"
 #include "nn/runtime.h"
 
 /* Up to 3.11.1, oneDNN's generated kernels use the stack pointer for an address in the heap (oneDNN issue
@@ -34,22 +34,32 @@ static void block_team(int threads, sigset_t *before)
     }
 }
 
+void dulm_onednn_enter(int threads, struct dulm_onednn_scope *scope)
+{
+    scope->threads = dulm_threads_here(threads);
+    block_team(scope->threads, &scope->signals);
+    scope->before = omp_get_max_threads();
+    if (scope->before != scope->threads)
+        omp_set_num_threads(scope->threads);
+}
+
+void dulm_onednn_leave(const struct dulm_onednn_scope *scope)
+{
+    if (scope->before != scope->threads)
+        omp_set_num_threads(scope->before);
+    pthread_sigmask(SIG_SETMASK, &scope->signals, NULL);
+}
+
 diffulm_status dulm_onednn_gemm(int threads, bool trans_a, bool trans_b, size_t m, size_t n,
                                 size_t k, const float *a, size_t lda, const float *b, size_t ldb,
                                 bool accumulate, float *c, size_t ldc)
 {
-    sigset_t signals;
-    threads = dulm_threads_here(threads);
-    block_team(threads, &signals);
-    const int before = omp_get_max_threads();
-    if (before != threads)
-        omp_set_num_threads(threads);
+    struct dulm_onednn_scope scope;
+    dulm_onednn_enter(threads, &scope);
     const dnnl_status_t rc = dnnl_sgemm(
         trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, 1.0f,
         a, (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, accumulate ? 1.0f : 0.0f, c, (dnnl_dim_t)ldc);
-    if (before != threads)
-        omp_set_num_threads(before);
-    pthread_sigmask(SIG_SETMASK, &signals, NULL);
+    dulm_onednn_leave(&scope);
     if (rc == dnnl_out_of_memory)
         return dulm_fail_memory();
     if (rc != dnnl_success)

@@ -1,5 +1,6 @@
-/* elementwise.c: sums over columns, additions, the AdamW update. */
+/* elementwise.c: sums over columns, rounding, additions, the AdamW update. */
 #include <math.h>
+#include <string.h>
 
 #include "nn/ref/isa.h"
 
@@ -11,6 +12,17 @@ void K(column_sums)(size_t begin, size_t end, size_t rows, size_t stride, const 
         float *restrict to = out;
         for (size_t j = begin; j < end; j++)
             to[j] += in[j];
+    }
+}
+
+void K(to_bf16)(size_t count, const float *x, uint16_t *y)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        const uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+        const bool nan = (bits & 0x7fffffff) > 0x7f800000;
+        y[i] = (uint16_t)(nan ? bits >> 16 | 0x40 : rounded);
     }
 }
 

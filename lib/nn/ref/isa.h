@@ -31,6 +31,7 @@ void K(softmax)(size_t rows, size_t n, float scale, float *s);
 void K(softmax_backward)(size_t rows, size_t n, float scale, const float *p, float *dp);
 void K(column_sums)(size_t begin, size_t end, size_t rows, size_t stride, const float *x,
                     float *out);
+void K(to_bf16)(size_t count, const float *x, uint16_t *y);
 void K(add)(size_t count, const float *a, const float *b, float *y);
 void K(cross_entropy)(size_t n, float *logits, size_t target, float d_ce, float d_uniform,
                       double *ce, double *uniform_ce);

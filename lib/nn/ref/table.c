@@ -17,6 +17,7 @@ const struct dulm_kernels DULM_JOIN(dulm_kernels, DULM_ISA) = {
     .softmax = K(softmax),
     .softmax_backward = K(softmax_backward),
     .column_sums = K(column_sums),
+    .to_bf16 = K(to_bf16),
     .add = K(add),
     .cross_entropy = K(cross_entropy),
     .adamw = K(adamw),

@@ -1,0 +1,191 @@
+/* gemm_bf16.c: products of bfloat16 matrices summed in single precision, by oneDNN's matmul. oneDNN keeps the compiled
+ * primitives of shapes it has seen (its primitive cache), so making one again is cheap. */
+#include <oneapi/dnnl/dnnl.h>
+#include <pthread.h>
+
+#include "base/error.h"
+#include "nn/onednn/scope.h"
+#include "nn/runtime.h"
+
+/* The 3.x API makes descriptors by pointer and has no operation descriptors. */
+#if DNNL_VERSION_MAJOR >= 3
+#define AS_ARGUMENT(d) (d)
+#else
+#define AS_ARGUMENT(d) (&(d))
+#endif
+
+struct product {
+    dnnl_memory_desc_t a, b, c;
+    dnnl_primitive_attr_t attributes;
+    dnnl_primitive_desc_t plan;
+    dnnl_primitive_t primitive;
+    dnnl_memory_t a_memory, b_memory, c_memory, scratch_memory;
+    dnnl_stream_t stream;
+};
+
+static dnnl_engine_t engine;
+static dnnl_status_t engine_status;
+static pthread_once_t engine_made = PTHREAD_ONCE_INIT;
+
+static void make_engine(void)
+{
+    engine_status = dnnl_engine_create(&engine, dnnl_cpu, 0);
+}
+
+static dnnl_status_t describe(dnnl_memory_desc_t *d, size_t rows, size_t columns,
+                              dnnl_data_type_t type, size_t row_stride, size_t column_stride)
+{
+    const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
+    const dnnl_dims_t strides = {(dnnl_dim_t)row_stride, (dnnl_dim_t)column_stride};
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_memory_desc_create_with_strides(d, 2, dims, type, strides);
+#else
+    return dnnl_memory_desc_init_by_strides(d, 2, dims, type, strides);
+#endif
+}
+
+static dnnl_status_t add_to_c(struct product *p)
+{
+    dnnl_post_ops_t sum;
+    dnnl_status_t rc = dnnl_post_ops_create(&sum);
+    if (rc != dnnl_success)
+        return rc;
+#if DNNL_VERSION_MAJOR >= 3
+    rc = dnnl_post_ops_append_sum(sum, 1.0f, 0, dnnl_data_type_undef);
+#else
+    rc = dnnl_post_ops_append_sum(sum, 1.0f);
+#endif
+    if (rc == dnnl_success)
+        rc = dnnl_primitive_attr_set_post_ops(p->attributes, sum);
+    dnnl_post_ops_destroy(sum);
+    return rc;
+}
+
+static dnnl_status_t make_plan(struct product *p)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_matmul_primitive_desc_create(&p->plan, engine, p->a, p->b, NULL, p->c,
+                                             p->attributes);
+#else
+    dnnl_matmul_desc_t operation;
+    const dnnl_status_t rc = dnnl_matmul_desc_init(&operation, &p->a, &p->b, NULL, &p->c);
+    return rc != dnnl_success
+               ? rc
+               : dnnl_primitive_desc_create(&p->plan, &operation, p->attributes, engine, NULL);
+#endif
+}
+
+static dnnl_status_t bind(struct product *p, const uint16_t *a, const uint16_t *b, float *c)
+{
+    /* oneDNN takes inputs without const, and does not write to them. */
+    dnnl_status_t rc = dnnl_memory_create(&p->a_memory, AS_ARGUMENT(p->a), engine, (void *)a);
+    if (rc == dnnl_success)
+        rc = dnnl_memory_create(&p->b_memory, AS_ARGUMENT(p->b), engine, (void *)b);
+    if (rc == dnnl_success)
+        rc = dnnl_memory_create(&p->c_memory, AS_ARGUMENT(p->c), engine, c);
+    return rc;
+}
+
+/* oneDNN's own scratch memory would be freed with the primitive, after every product. */
+static dnnl_status_t give_scratch(struct product *p, struct dulm_room *room,
+                                  struct dulm_block **block)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    const const_dnnl_memory_desc_t d =
+        dnnl_primitive_desc_query_md(p->plan, dnnl_query_scratchpad_md, 0);
+#else
+    const dnnl_memory_desc_t *const d =
+        dnnl_primitive_desc_query_md(p->plan, dnnl_query_scratchpad_md, 0);
+#endif
+    *block = dulm_block_take(&room->scratch, dnnl_memory_desc_get_size(d));
+    return *block ? dnnl_memory_create(&p->scratch_memory, d, engine, (*block)->data)
+                  : dnnl_out_of_memory;
+}
+
+static dnnl_status_t execute(struct product *p, struct dulm_room *room)
+{
+    struct dulm_block *scratch;
+    dnnl_status_t rc = dnnl_stream_create(&p->stream, engine, dnnl_stream_default_flags);
+    if (rc != dnnl_success)
+        return rc;
+    rc = give_scratch(p, room, &scratch);
+    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, p->a_memory},
+                                         {DNNL_ARG_WEIGHTS, p->b_memory},
+                                         {DNNL_ARG_DST, p->c_memory},
+                                         {DNNL_ARG_SCRATCHPAD, p->scratch_memory}};
+    if (rc == dnnl_success)
+        rc = dnnl_primitive_execute(p->primitive, p->stream, 4, arguments);
+    if (rc == dnnl_success)
+        rc = dnnl_stream_wait(p->stream);
+    if (scratch)
+        dulm_block_give(&room->scratch, scratch);
+    return rc;
+}
+
+static void discard(struct product *p)
+{
+    if (p->stream)
+        dnnl_stream_destroy(p->stream);
+    if (p->scratch_memory)
+        dnnl_memory_destroy(p->scratch_memory);
+    if (p->c_memory)
+        dnnl_memory_destroy(p->c_memory);
+    if (p->b_memory)
+        dnnl_memory_destroy(p->b_memory);
+    if (p->a_memory)
+        dnnl_memory_destroy(p->a_memory);
+    if (p->primitive)
+        dnnl_primitive_destroy(p->primitive);
+    if (p->plan)
+        dnnl_primitive_desc_destroy(p->plan);
+    if (p->attributes)
+        dnnl_primitive_attr_destroy(p->attributes);
+#if DNNL_VERSION_MAJOR >= 3
+    if (p->c)
+        dnnl_memory_desc_destroy(p->c);
+    if (p->b)
+        dnnl_memory_desc_destroy(p->b);
+    if (p->a)
+        dnnl_memory_desc_destroy(p->a);
+#endif
+}
+
+diffulm_status dulm_onednn_gemm_bf16(int threads, struct dulm_room *room, bool trans_a,
+                                     bool trans_b, size_t m, size_t n, size_t k, const uint16_t *a,
+                                     const uint16_t *b, bool accumulate, float *c, size_t ldc)
+{
+    struct dulm_onednn_scope scope;
+    struct product p = {0};
+    pthread_once(&engine_made, make_engine);
+    dulm_onednn_enter(threads, &scope);
+    dnnl_status_t rc = engine_status;
+    if (rc == dnnl_success)
+        rc = describe(&p.a, m, k, dnnl_bf16, trans_a ? 1 : k, trans_a ? m : 1);
+    if (rc == dnnl_success)
+        rc = describe(&p.b, k, n, dnnl_bf16, trans_b ? 1 : n, trans_b ? k : 1);
+    if (rc == dnnl_success)
+        rc = describe(&p.c, m, n, dnnl_f32, ldc, 1);
+    if (rc == dnnl_success)
+        rc = dnnl_primitive_attr_create(&p.attributes);
+    if (rc == dnnl_success)
+        rc = dnnl_primitive_attr_set_scratchpad_mode(p.attributes, dnnl_scratchpad_mode_user);
+    if (rc == dnnl_success && accumulate)
+        rc = add_to_c(&p);
+    if (rc == dnnl_success)
+        rc = make_plan(&p);
+    if (rc == dnnl_success)
+        rc = dnnl_primitive_create(&p.primitive, p.plan);
+    if (rc == dnnl_success)
+        rc = bind(&p, a, b, c);
+    if (rc == dnnl_success)
+        rc = execute(&p, room);
+    discard(&p);
+    dulm_onednn_leave(&scope);
+    if (rc == dnnl_out_of_memory)
+        return dulm_fail_memory();
+    if (rc != dnnl_success)
+        return dulm_fail(DIFFULM_E_INTERNAL,
+                         "oneDNN refused a bfloat16 product of %zu x %zu x %zu: %d", m, n, k,
+                         (int)rc);
+    return DIFFULM_OK;
+}

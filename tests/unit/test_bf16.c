@@ -1,0 +1,280 @@
+/* test_bf16.c: products in bfloat16: rounding, the reference, oneDNN beside it, and models computed so. */
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nn/runtime.h"
+#include "tiny.h"
+
+static diffulm_status make_runtime(int32_t backend, int32_t threads, diffulm_runtime **out)
+{
+    struct diffulm_runtime_options o = DIFFULM_RUNTIME_OPTIONS_INIT;
+    o.backend = backend;
+    o.threads = threads;
+    o.precision = DIFFULM_PRECISION_BF16;
+    return diffulm_runtime_create(&o, out);
+}
+
+static diffulm_runtime *plain_runtime(void)
+{
+    diffulm_runtime *rt;
+    assert_int_equal(make_runtime(DIFFULM_BACKEND_REFERENCE, 1, &rt), DIFFULM_OK);
+    return rt;
+}
+
+/* oneDNN's, or the test is skipped: not built in, or a CPU without bfloat16. */
+static diffulm_runtime *fast_runtime(int32_t threads)
+{
+    diffulm_runtime *rt = NULL;
+    const diffulm_status rc = make_runtime(DIFFULM_BACKEND_ONEDNN, threads, &rt);
+    if (rc == DIFFULM_E_UNSUPPORTED)
+        skip();
+    assert_int_equal(rc, DIFFULM_OK);
+    return rt;
+}
+
+static float of_bits(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static void rounds_to_the_nearest_ties_to_even_on_every_instruction_set(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t from;
+        uint16_t to;
+    } cases[] = {{0x3f800000, 0x3f80}, {0x3f808000, 0x3f80}, {0x3f808001, 0x3f81},
+                 {0x3f818000, 0x3f82}, {0x3f817fff, 0x3f81}, {0xbf808001, 0xbf81},
+                 {0x00000001, 0x0000}, {0x80000000, 0x8000}, {0x7f7fffff, 0x7f80},
+                 {0x7f800000, 0x7f80}, {0xff800000, 0xff80}, {0x7f800001, 0x7fc0},
+                 {0xffffffff, 0xffff}, {0x7fc00000, 0x7fc0}, {0x00008000, 0x0000},
+                 {0x00018000, 0x0002}, {0x3f7fffff, 0x3f80}};
+    enum { CASES = sizeof cases / sizeof *cases };
+    for (int32_t isa = DIFFULM_ISA_BASELINE; isa <= DIFFULM_ISA_AVX512; isa++) {
+        struct diffulm_runtime_options o = DIFFULM_RUNTIME_OPTIONS_INIT;
+        diffulm_runtime *rt;
+        o.isa = isa;
+        assert_int_equal(diffulm_runtime_create(&o, &rt), DIFFULM_OK);
+        for (size_t shift = 0; shift < CASES; shift++) { /* each case in each lane */
+            float x[CASES];
+            uint16_t y[CASES];
+            for (size_t i = 0; i < CASES; i++)
+                x[i] = of_bits(cases[(i + shift) % CASES].from);
+            rt->kernels->to_bf16(CASES, x, y);
+            for (size_t i = 0; i < CASES; i++)
+                assert_int_equal(y[i], cases[(i + shift) % CASES].to);
+        }
+        diffulm_runtime_unref(rt);
+    }
+}
+
+static float rounded(float x)
+{
+    uint16_t y;
+    dulm_kernels_baseline.to_bf16(1, &x, &y);
+    return of_bits((uint32_t)y << 16);
+}
+
+struct shape {
+    size_t m, n, k;
+};
+
+static float *numbers(size_t count, uint32_t seed)
+{
+    float *x = malloc(count * sizeof *x + 1);
+    assert_non_null(x);
+    for (size_t i = 0; i < count; i++) {
+        seed = seed * 1664525 + 1013904223;
+        x[i] = (float)(int32_t)seed * 0x1p-31f;
+    }
+    return x;
+}
+
+static float at(const float *x, size_t stride, bool turned, size_t row, size_t column)
+{
+    return turned ? x[column * stride + row] : x[row * stride + column];
+}
+
+/* One product against sums of rounded numbers in double precision, at `probes` places of the result. */
+static void check_product(const diffulm_runtime *rt, struct shape s, int variant, size_t probes)
+{
+    const bool trans_a = variant & 1, trans_b = variant & 2, accumulate = variant & 4;
+    const size_t gap = variant & 8 ? 3 : 0;
+    const size_t lda = (trans_a ? s.m : s.k) + gap, ldb = (trans_b ? s.k : s.n) + gap;
+    const size_t ldc = s.n + gap;
+    float *a = numbers((trans_a ? s.k : s.m) * lda, 1);
+    float *b = numbers((trans_b ? s.n : s.k) * ldb, 2);
+    float *c = numbers(s.m * ldc, 3), *before = numbers(s.m * ldc, 3);
+    assert_int_equal(
+        dulm_gemm(rt, trans_a, trans_b, s.m, s.n, s.k, a, lda, b, ldb, accumulate, c, ldc),
+        DIFFULM_OK);
+    const size_t all = s.m * s.n, step = all > probes ? all / probes : 1;
+    for (size_t i = 0; i < all; i += step) {
+        const size_t row = i / s.n, column = i % s.n;
+        double sum = accumulate ? (double)before[row * ldc + column] : 0, size = fabs(sum);
+        for (size_t j = 0; j < s.k; j++) {
+            const double part = (double)rounded(at(a, lda, trans_a, row, j)) *
+                                (double)rounded(at(b, ldb, trans_b, j, column));
+            sum += part;
+            size += fabs(part);
+        }
+        if (fabs((double)c[row * ldc + column] - sum) > 1e-6 * size + 1e-30)
+            fail_msg("%zu x %zu x %zu, variant %d, [%zu, %zu]: %.9g, not %.9g", s.m, s.n, s.k,
+                     variant, row, column, (double)c[row * ldc + column], sum);
+    }
+    for (size_t row = 0; gap && row + 1 < s.m; row++)
+        assert_memory_equal(c + row * ldc + s.n, before + row * ldc + s.n, gap * sizeof *c);
+    free(a);
+    free(b);
+    free(c);
+    free(before);
+}
+
+static void check_products(const diffulm_runtime *rt)
+{
+    static const struct shape shapes[] = {{1, 1, 1},   {3, 5, 7},    {16, 17, 1},  {1, 33, 64},
+                                          {31, 64, 9}, {40, 24, 12}, {65, 70, 129}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int variant = 0; variant < 16; variant++)
+            check_product(rt, shapes[i], variant, 4000);
+    /* More than one block of the inner dimension, of rows and of columns. */
+    for (int variant = 0; variant < 16; variant += 5)
+        check_product(rt, (struct shape){2, 600, 16400}, variant, 50);
+    check_product(rt, (struct shape){520, 3, 16390}, 3, 50);
+}
+
+static void reference_products_are_sums_of_rounded_numbers(void **state)
+{
+    (void)state;
+    diffulm_runtime *rt = plain_runtime();
+    check_products(rt);
+    diffulm_runtime_unref(rt);
+}
+
+static void onednn_products_are_the_same_sums(void **state)
+{
+    (void)state;
+    for (int32_t threads = 1; threads <= 2; threads++) {
+        diffulm_runtime *rt = fast_runtime(threads);
+        check_products(rt);
+        diffulm_runtime_unref(rt);
+    }
+}
+
+static const size_t offsets[] = {0, 9, 17};
+static const int32_t tokens[] = {0, 4, 5, 6, 7, 8, 9, 10, 2, 0, 11, 12, 13, 14, 15, 16, 2};
+enum { TOKENS = 17 };
+
+static void logits_of(diffulm_runtime *rt, const char *family, float *logits)
+{
+    diffulm_model *model = tiny_model(family, rt, 5);
+    const struct diffulm_batch batch = {
+        .struct_size = sizeof batch, .rows = 2, .offsets = offsets, .tokens = tokens};
+    assert_int_equal(diffulm_model_logits(model, &batch, NULL, TOKENS, logits), DIFFULM_OK);
+    diffulm_model_unref(model);
+}
+
+static double largest_difference(const float *a, const float *b, size_t count)
+{
+    double most = 0;
+    for (size_t i = 0; i < count; i++)
+        most = fmax(most, fabs((double)a[i] - (double)b[i]));
+    return most;
+}
+
+static void logits_differ_from_single_precision_by_little_but_do(void **state)
+{
+    (void)state;
+    static const char *const families[] = {"xlm-roberta", "bert", "modernbert"};
+    for (size_t i = 0; i < 3; i++) {
+        float single[TOKENS * TINY_VOCABULARY], half[TOKENS * TINY_VOCABULARY];
+        diffulm_runtime *plain = tiny_runtime(DIFFULM_BACKEND_REFERENCE, 1);
+        diffulm_runtime *rt = plain_runtime();
+        logits_of(plain, families[i], single);
+        logits_of(rt, families[i], half);
+        const double most = largest_difference(single, half, TOKENS * TINY_VOCABULARY);
+        float zero[TOKENS * TINY_VOCABULARY] = {0};
+        const double size = largest_difference(single, zero, TOKENS * TINY_VOCABULARY);
+        if (!(most > 1e-5 * size && most < 0.02 * size))
+            fail_msg("%s: differs by %g of %g", families[i], most, size);
+        diffulm_runtime_unref(plain);
+        diffulm_runtime_unref(rt);
+    }
+}
+
+static void train(diffulm_runtime *rt, double losses[30])
+{
+    diffulm_model *model = tiny_model("xlm-roberta", rt, 5);
+    struct diffulm_trainer_options o = DIFFULM_TRAINER_OPTIONS_INIT;
+    diffulm_trainer *trainer;
+    const size_t sources[] = {4, 4};
+    const struct diffulm_rows rows = {sizeof rows, 2, offsets, tokens, sources};
+    o.mask_id = TINY_MASK;
+    o.lr = 5e-3;
+    o.seed = 3;
+    assert_int_equal(diffulm_trainer_create(model, &o, &trainer), DIFFULM_OK);
+    for (int step = 0; step < 30; step++) {
+        struct diffulm_trainer_report report = {.struct_size = sizeof report};
+        assert_int_equal(diffulm_trainer_accumulate(trainer, &rows, &report), DIFFULM_OK);
+        losses[step] = report.cross_entropy;
+        assert_int_equal(diffulm_trainer_apply(trainer, &report), DIFFULM_OK);
+    }
+    diffulm_trainer_destroy(trainer);
+    diffulm_model_unref(model);
+}
+
+static void training_follows_single_precision(void **state)
+{
+    (void)state;
+    double single[30], half[30], fast[30];
+    diffulm_runtime *plain = tiny_runtime(DIFFULM_BACKEND_REFERENCE, 1);
+    diffulm_runtime *rt = plain_runtime();
+    train(plain, single);
+    train(rt, half);
+    for (int step = 0; step < 30; step++)
+        assert_true(fabs(single[step] - half[step]) < 0.02 * single[step]);
+    diffulm_runtime_unref(plain);
+    diffulm_runtime_unref(rt);
+    rt = fast_runtime(1);
+    train(rt, fast);
+    for (int step = 0; step < 30; step++)
+        assert_true(fabs(half[step] - fast[step]) < 2e-3 * half[step]);
+    diffulm_runtime_unref(rt);
+}
+
+static void precisions_that_do_not_exist_are_refused(void **state)
+{
+    (void)state;
+    struct diffulm_runtime_options o = DIFFULM_RUNTIME_OPTIONS_INIT;
+    diffulm_runtime *rt = NULL;
+    o.precision = 2;
+    assert_int_equal(diffulm_runtime_create(&o, &rt), DIFFULM_E_ARGUMENT);
+    assert_message_names("precision 2");
+    o.precision = DIFFULM_PRECISION_BF16;
+    o.backend = DIFFULM_BACKEND_ONEDNN;
+    o.isa = DIFFULM_ISA_AVX2;
+    assert_int_equal(diffulm_runtime_create(&o, &rt), DIFFULM_E_UNSUPPORTED);
+#ifdef DULM_ONEDNN
+    assert_message_names("AVX512_BF16");
+#else
+    assert_message_names("without oneDNN");
+#endif
+    assert_null(rt);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rounds_to_the_nearest_ties_to_even_on_every_instruction_set),
+        cmocka_unit_test(reference_products_are_sums_of_rounded_numbers),
+        cmocka_unit_test(onednn_products_are_the_same_sums),
+        cmocka_unit_test(logits_differ_from_single_precision_by_little_but_do),
+        cmocka_unit_test(training_follows_single_precision),
+        cmocka_unit_test(precisions_that_do_not_exist_are_refused),
+    };
+    return cmocka_run_group_tests_name("bf16", tests, NULL, NULL);
+}
