@@ -36,33 +36,8 @@ static struct update update_of(const struct check *c, const struct recipe_stage 
     return (struct update){all.tokens / (double)updates, all.rows / (double)updates};
 }
 
-/* PEFT's rule: the module's whole name, or its end behind a dot. */
-static bool is_target(const char *name, const char *target, size_t length)
-{
-    const size_t n = strlen(name) - strlen(".weight");
-    return n >= length && strncmp(name + n - length, target, length) == 0 &&
-           (n == length || name[n - length - 1] == '.');
-}
-
-static bool is_adapted(const char *name, const char *targets)
-{
-    for (; *targets; targets += *targets == ',') {
-        const size_t length = strcspn(targets, ",");
-        if ((length == 10 && strncmp(targets, "all-linear", 10) == 0) ||
-            (length && is_target(name, targets, length)))
-            return true;
-        targets += length;
-    }
-    return false;
-}
-
-static bool is_modernbert(const struct check *c)
-{
-    return strcmp(c->run.bundle.info.family, "modernbert") == 0;
-}
-
-/* Parameters that the stage trains. */
-static double trained(const struct check *c, const struct recipe_stage *s)
+/* Values that the stage trains; -1: its trainer cannot be made. */
+static double trained(const struct check *c, const struct recipe_stage *s, size_t index)
 {
     const struct diffulm_model_info *m = &c->run.bundle.info;
     const double d = (double)m->hidden, f = (double)m->ffn;
@@ -70,16 +45,13 @@ static double trained(const struct check *c, const struct recipe_stage *s)
         return 4 * d * d + 2 * d * f + d * f + f * (double)m->positions;
     if (!s->lora_rank)
         return (double)m->parameters;
-    const char *targets = s->lora_targets    ? s->lora_targets
-                          : is_modernbert(c) ? "Wqkv"
-                                             : "query,value";
-    int64_t shape[2];
-    double sum = 0;
-    const char *name;
-    for (size_t i = 0; (name = diffulm_model_parameter(c->run.bundle.model, i, shape)); i++)
-        if (shape[1] > 1 && strstr(name, ".layer") && is_adapted(name, targets))
-            sum += (double)s->lora_rank * (double)(shape[0] + shape[1]);
-    return sum;
+    const struct diffulm_trainer_options options = stage_options(&c->run, s, index);
+    diffulm_trainer *trainer = NULL;
+    if (diffulm_trainer_create(c->run.bundle.model, &options, &trainer) < 0)
+        return -1;
+    const double count = (double)diffulm_trainer_parameters(trainer);
+    diffulm_trainer_destroy(trainer);
+    return count;
 }
 
 /* Floats of the activations of an update, as docs/memory.md tells them. Corruption makes two rows of each unless it
@@ -87,7 +59,8 @@ static double trained(const struct check *c, const struct recipe_stage *s)
 static double activations_of(const struct check *c, const struct recipe_stage *s, double tokens)
 {
     const struct diffulm_model_info *m = &c->run.bundle.info;
-    const double d = (double)m->hidden, f = (double)m->ffn, u = is_modernbert(c) ? 2 * f : f;
+    const double d = (double)m->hidden, f = (double)m->ffn,
+                 u = strcmp(m->family, "modernbert") == 0 ? 2 * f : f;
     const double state = 8 * d + u + f, layers = (double)m->layers;
     const double wide = u > 3 * d ? u : 3 * d, wide2 = f > d ? f : d;
     const double scratch = 7 * d + wide + wide2;
@@ -102,10 +75,10 @@ static double activations_of(const struct check *c, const struct recipe_stage *s
            chunk;
 }
 
-static void print_memory(const struct check *c, const struct recipe_stage *s,
+static void print_memory(const struct check *c, const struct recipe_stage *s, double n,
                          const struct update *update)
 {
-    const double mib = 4.0 / (1 << 20), n = trained(c, s);
+    const double mib = 4.0 / (1 << 20);
     const double weights = (double)c->run.bundle.info.parameters;
     const double activations = activations_of(c, s, update->tokens);
     const double averages = s->ema_decay > 0 ? n : 0;
@@ -188,18 +161,16 @@ static int check_stage(struct check *c, size_t index, double drawn)
 {
     const struct recipe_stage *s = &c->run.recipe.stages[index];
     const struct update update = update_of(c, s);
-    const double steps = (double)s->steps;
+    const double steps = (double)s->steps, values = trained(c, s, index);
     double seconds = 0;
-    if (s->lora_rank && s->objective != RECIPE_LENGTH && trained(c, s) == 0)
-        return cli_error(ME, CLI_USAGE,
-                         "%s: lora_targets: expected linear maps of this model, or all-linear",
-                         s->where);
+    if (values < 0)
+        return cli_error(ME, CLI_USAGE, "%s: %s", s->where, diffulm_error_message());
     printf(
-        "stage %zu%s%s: %lld updates of %.0f tokens in %.1f rows; %.0f rows, %.0f tokens in all\n",
-        index + 1, s->name ? ", " : "", s->name ? s->name : "", (long long)s->steps, update.tokens,
-        update.rows, steps * update.rows, steps * update.tokens);
+        "stage %zu, %s: %lld updates of %.0f tokens in %.1f rows; %.0f rows, %.0f tokens in all\n",
+        index + 1, s->name, (long long)s->steps, update.tokens, update.rows, steps * update.rows,
+        steps * update.tokens);
     print_epochs(c, steps * update.rows * drawn);
-    print_memory(c, s, &update);
+    print_memory(c, s, values, &update);
     if (!c->timed)
         return 0;
     fflush(stdout);

@@ -186,7 +186,7 @@ static int read_note(const char *command, const char *path, const char *note, si
     if (code == 0)
         code = check_same(command, path, json, &s->same);
     if (code == 0) {
-        s->position = strcpy(cli_alloc(strlen(position) + 1, 1), position);
+        s->position = cli_copy(position);
         s->too_long = too_long;
         s->metrics_bytes = metrics;
         s->samples_bytes = samples;
@@ -202,12 +202,16 @@ int checkpoints_restore(const char *command, const char *output, int stage, int6
                         const struct checkpointed *what, struct run_state *state)
 {
     char path[PATH];
-    size_t length = 0;
+    size_t length = 0, room = 4096; /* enough for most notes: the file is read whole each time */
+    char *note = cli_alloc(room + 1, 1);
     path_of(output, stage, step, path);
-    diffulm_status rc = what->restore(what->trainer, path, NULL, 0, &length);
-    char *note = cli_alloc(length + 1, 1);
-    if (rc == DIFFULM_BUFFER_TOO_SMALL)
-        rc = what->restore(what->trainer, path, note, length, &length);
+    diffulm_status rc = what->restore(what->trainer, path, note, room, &length);
+    if (rc == DIFFULM_BUFFER_TOO_SMALL) {
+        free(note);
+        room = length;
+        note = cli_alloc(room + 1, 1);
+        rc = what->restore(what->trainer, path, note, room, &length);
+    }
     int code;
     if (rc == DIFFULM_E_FORMAT)
         code = cli_error(command, CHECKPOINT_DAMAGED, "%s", diffulm_error_message());

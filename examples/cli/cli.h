@@ -39,6 +39,7 @@ int cli_error(const char *command, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 void *cli_alloc(size_t count, size_t size); /* zeroed; ends the program when out of memory */
+char *cli_copy(const char *text);           /* likewise */
 void *cli_grow(void *memory, size_t count, size_t size);
 char *cli_read(FILE *file, size_t *length);            /* all of it, with a NUL; NULL on error */
 char *cli_read_path(const char *path, size_t *length); /* the same */

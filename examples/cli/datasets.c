@@ -47,7 +47,7 @@ struct paths {
 
 static size_t split(const char *path, struct paths *out)
 {
-    out->first = strcpy(cli_alloc(strlen(path) + 1, 1), path);
+    out->first = cli_copy(path);
     out->second = NULL;
     char *comma = strchr(out->first, ',');
     if (!comma || access(path, F_OK) == 0)

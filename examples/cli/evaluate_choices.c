@@ -14,11 +14,6 @@ struct reading {
     struct choices *choices;
 };
 
-static char *copy(const char *text)
-{
-    return strcpy(cli_alloc(strlen(text) + 1, 1), text);
-}
-
 static int wrong(const struct reading *r, const char *what)
 {
     return cli_error(EVALUATE, CLI_FAILED, "%s:%zu: %s", r->path, r->line, what);
@@ -139,10 +134,11 @@ static int add_record(const struct reading *r, const json_t *root)
             c->capacity = 2 * c->capacity + 256;
             c->texts = cli_grow(c->texts, c->capacity, sizeof *c->texts);
         }
-        c->texts[c->count++] = copy(json_string_value(json_array_get(record.list, i)));
+        c->texts[c->count++] = cli_copy(json_string_value(json_array_get(record.list, i)));
     }
-    rows->tasks[rows->count] = copy(record.task ? json_string_value(record.task) : "");
-    rows->targets[rows->count] = copy(json_string_value(json_array_get(record.list, record.right)));
+    rows->tasks[rows->count] = cli_copy(record.task ? json_string_value(record.task) : "");
+    rows->targets[rows->count] =
+        cli_copy(json_string_value(json_array_get(record.list, record.right)));
     c->right[rows->count++] = record.right;
     rows->offsets[rows->count] = rows->tokens.count;
     c->begin[rows->count] = c->count;

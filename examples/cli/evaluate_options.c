@@ -257,7 +257,7 @@ static int make_combinations(struct evaluation *e, const struct arguments *a)
     if (code == 0 && !a->policies)
         code = add_policy(e, NULL, &beams, &steps);
     else if (code == 0) {
-        names = strcpy(cli_alloc(strlen(a->policies) + 1, 1), a->policies);
+        names = cli_copy(a->policies);
         for (char *name = names, *next; code == 0 && name; name = next) {
             next = strchr(name, ',');
             if (next)

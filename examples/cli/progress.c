@@ -10,7 +10,7 @@
 /* Opens a line of metrics.jsonl. */
 static void begin_metrics(struct run *run, const struct recipe_stage *s, int64_t step)
 {
-    json_t *name = json_string(s->name ? s->name : "");
+    json_t *name = json_string(s->name);
     fputs("{\"stage\": ", run->metrics);
     json_dumpf(name, run->metrics, JSON_ENCODE_ANY);
     fprintf(run->metrics, ", \"step\": %lld, ", (long long)step);
@@ -46,9 +46,8 @@ diffulm_status progress_update(struct run *run, const struct recipe_stage *s, st
             "\"lr\": %.4g, \"tokens_per_second\": %.0f, \"seconds\": %.1f}\n",
             p->ce / (double)p->updates, r->grad_norm, r->lr, rate, now - run->started);
     printf("%s%s %lld/%lld  cross entropy %.4f  lr %.2g  %.0f tokens/s  %.0f s left%s",
-           isatty(1) ? "\r" : "", s->name ? s->name : "stage", (long long)r->step,
-           (long long)s->steps, p->ce / (double)p->updates, r->lr, rate, left,
-           isatty(1) && !last ? "   " : "\n");
+           isatty(1) ? "\r" : "", s->name, (long long)r->step, (long long)s->steps,
+           p->ce / (double)p->updates, r->lr, rate, left, isatty(1) && !last ? "   " : "\n");
     fflush(stdout);
     p->ce = p->tokens = 0;
     p->updates = 0;
@@ -60,7 +59,7 @@ diffulm_status progress_validation(struct run *run, const struct recipe_stage *s
                                    const struct validated *v)
 {
     const char *metric = s->stop_metric ? metric_names[s->stop_metric - 1] : NULL;
-    printf("%s: validation cross entropy %.4f", s->name ? s->name : "stage", v->cross_entropy);
+    printf("%s: validation cross entropy %.4f", s->name, v->cross_entropy);
     if (metric)
         printf(", %s %.2f", metric, v->score);
     printf(" after %lld updates%s\n", (long long)step, v->best ? ", the best so far" : "");

@@ -215,6 +215,9 @@ static int read_data(struct reader *r, const struct recipe_key *key, const yaml_
     return sum != 0 ? 0 : wrong(r, node, "weight", "one above 0");
 }
 
+/* In the order of enum recipe_objective. */
+static const char *const objectives[] = {"mlm", "diffusion", "length", "causal"};
+
 static int read_stages(struct reader *r, const yaml_node_t *node, struct recipe *out)
 {
     if (node->type != YAML_SEQUENCE_NODE)
@@ -229,6 +232,8 @@ static int read_stages(struct reader *r, const yaml_node_t *node, struct recipe 
         *stage =
             (struct recipe_stage){.where = place_of(r, item), .tokens = 2048, .mask_ratio = 0.15};
         code = read_mapping(r, item, recipe_stage_keys, (char *)stage, NULL);
+        if (code == 0 && !stage->name)
+            stage->name = cli_copy(objectives[stage->objective]);
         if (code == 0 && !stage->steps)
             code = wrong(r, item, "steps", "a number of updates");
         if (code == 0 && stage->objective == RECIPE_LENGTH &&

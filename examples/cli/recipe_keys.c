@@ -44,7 +44,7 @@ const struct recipe_key recipe_keys[] = {
     {0}};
 
 const struct recipe_key recipe_stage_keys[] = {
-    {"name", RECIPE_TEXT, S(name), 0, 0, NULL, "shown in progress and metrics"},
+    {"name", RECIPE_TEXT, S(name), 0, 0, NULL, "shown in progress and metrics [the objective]"},
     {"objective", RECIPE_CHOICE, S(objective), 0, 0, "mlm|diffusion|length|causal",
      "causal: next-token prediction, with attention: causal [mlm]"},
     {"steps", RECIPE_INT, S(steps), 1, 1e12, NULL, "updates"},

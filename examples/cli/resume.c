@@ -95,7 +95,7 @@ int64_t stage_resume(struct run *run, size_t stage, struct progress *p,
                      const struct checkpointed *what)
 {
     const struct recipe_stage *s = &run->recipe.stages[stage];
-    const char *name = s->name ? s->name : "stage", *output = run->recipe.output;
+    const char *name = s->name, *output = run->recipe.output;
     struct run_state state = {.metrics_bytes = run->metrics_bytes,
                               .samples_bytes = run->samples_bytes};
     int64_t step;

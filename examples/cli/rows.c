@@ -6,11 +6,6 @@
 #include <unistd.h>
 #include <zlib.h>
 
-static char *copy(const char *text)
-{
-    return strcpy(cli_alloc(strlen(text) + 1, 1), text);
-}
-
 diffulm_status row_encode(const struct cli_bundle *bundle, const struct diffulm_record *record,
                           const struct row_limit *limit, struct cli_tokens *tokens,
                           size_t *source_length, bool *too_long)
@@ -60,8 +55,8 @@ static int add(struct rows *rows, const struct cli_bundle *bundle,
         }
     }
     if (rows->keep_texts) {
-        rows->tasks[rows->count] = copy(record->task);
-        rows->targets[rows->count] = copy(record->target);
+        rows->tasks[rows->count] = cli_copy(record->task);
+        rows->targets[rows->count] = cli_copy(record->target);
     }
     rows->source_lengths[rows->count++] = source_length;
     rows->offsets[rows->count] = rows->tokens.count;
@@ -119,7 +114,7 @@ int rows_read_path(const char *command, const char *path, const struct cli_bundl
 {
     const struct row_limit limit = {(size_t)bundle->info.longest_row, false};
     struct data_list list = {0};
-    data_list_add(&list)->path = copy(path);
+    data_list_add(&list)->path = cli_copy(path);
     const int code = rows_read(command, &list, bundle, &limit, out);
     data_list_release(&list);
     return code;

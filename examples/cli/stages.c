@@ -112,8 +112,7 @@ static diffulm_status finish(struct run *run, size_t stage, diffulm_trainer *tra
         if (checkpoints_restore_best(FINETUNE, run->recipe.output, (int)stage, best->step, &what) !=
             0)
             return FINETUNE_TOLD;
-        printf("%s: the weights after %lld updates are kept\n", s->name ? s->name : "stage",
-               (long long)best->step);
+        printf("%s: the weights after %lld updates are kept\n", s->name, (long long)best->step);
     }
     if (rc == DIFFULM_OK && s->save_adapter)
         rc = save_adapter(run, s, trainer);
@@ -165,8 +164,8 @@ static diffulm_status train(struct run *run, size_t stage, diffulm_trainer *trai
             rc = follow(run, stage, trainer, ++k, &p);
     }
     if (rc == DIFFULM_OK && k < s->steps && is_done(s, k, &p.best))
-        printf("%s: stopped after %lld updates: %lld validations brought nothing better\n",
-               s->name ? s->name : "stage", (long long)k, (long long)p.best.since);
+        printf("%s: stopped after %lld updates: %lld validations brought nothing better\n", s->name,
+               (long long)k, (long long)p.best.since);
     *best = p.best;
     batch_release(&u);
     return rc;

@@ -34,6 +34,11 @@ void *cli_alloc(size_t count, size_t size)
     return memory;
 }
 
+char *cli_copy(const char *text)
+{
+    return strcpy(cli_alloc(strlen(text) + 1, 1), text);
+}
+
 void *cli_grow(void *memory, size_t count, size_t size)
 {
     void *larger = count > SIZE_MAX / size ? NULL : realloc(memory, count * size);

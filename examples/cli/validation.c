@@ -31,7 +31,7 @@ static diffulm_status evaluate(struct run *run, diffulm_trainer *trainer,
 static struct sample_place place_of(const struct run *run, const struct recipe_stage *s,
                                     int64_t step)
 {
-    return (struct sample_place){.stage = s->name ? s->name : "",
+    return (struct sample_place){.stage = s->name,
                                  .step = step,
                                  .attention = (int32_t)run->recipe.attention,
                                  .causal = s->objective == RECIPE_CAUSAL,

@@ -130,6 +130,9 @@ DIFFULM_API diffulm_status
 diffulm_trainer_evaluate(diffulm_trainer *trainer, const struct diffulm_rows *rows, uint64_t seed,
                          struct diffulm_trainer_report *report) DIFFULM_MUST_USE;
 
+/* How many values it trains: all parameters, or those of the adapters; -1 when `trainer` is NULL. Since 0.1. */
+DIFFULM_API int64_t diffulm_trainer_parameters(const diffulm_trainer *trainer);
+
 /* A frozen model of the present weights (LoRA: merged). *out is the caller's. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_trainer_export(const diffulm_trainer *trainer,
                                                   diffulm_model **out) DIFFULM_MUST_USE;

@@ -330,6 +330,11 @@ void diffulm_trainer_discard(diffulm_trainer *t)
     t->loss_sum = 0;
 }
 
+int64_t diffulm_trainer_parameters(const diffulm_trainer *t)
+{
+    return t ? (int64_t)t->total : -1;
+}
+
 static diffulm_status check_export(const struct diffulm_trainer *t, diffulm_model **out)
 {
     dulm_error_clear();

@@ -95,8 +95,8 @@ class Recipes(unittest.TestCase):
 
     def test_stage_that_cannot_be_made_is_named_by_its_place(self):
         for stage, arguments, why in (
-                ("[{steps: 1}, {steps: 1, lora_rank: 2, lora_targets: quary}]", ["--no-time"], "recipe.yaml:7:22: lora_targets: expected"),
-                ("[{steps: 1}, {steps: 1, lora_rank: 2, lora_targets: 'query,quary'}]", [], "recipe.yaml:7:22: LoRA: no linear map")):
+                ("[{steps: 1}, {steps: 1, lora_rank: 2, lora_targets: quary}]", ["--no-time"], "recipe.yaml:7:22: LoRA: no linear map"),
+                ("[{steps: 1}, {steps: 1, lora_rank: 2, lora_targets: 'query,quary'}]", ["--no-time"], "recipe.yaml:7:22: LoRA: no linear map")):
             done = self.check(*arguments, stages=stage)
             self.assertEqual(done.returncode, 2, done.stdout)
             self.assertIn(why, done.stderr)
@@ -111,7 +111,7 @@ class Recipes(unittest.TestCase):
         self.assertIn(f"rows: {row}.0 tokens on average, at most {row} (of the first 2000); 0 longer than 64 left out", done.stdout)
         self.assertIn(f"stage 1, a: 100 updates of {3 * row} tokens in 3.0 rows; 300 rows, {300 * row} tokens in all", done.stdout)
         self.assertIn("epochs: 30.00 of ", done.stdout)
-        self.assertIn(f"stage 2: 7 updates of {row} tokens in 1.0 rows; 7 rows, {7 * row} tokens in all", done.stdout)
+        self.assertIn(f"stage 2, length: 7 updates of {row} tokens in 1.0 rows; 7 rows, {7 * row} tokens in all", done.stdout)
         self.assertEqual(done.stdout.count("memory: "), 2)
         self.assertNotIn("time: ", done.stdout)
         self.assertFalse(os.path.exists(os.path.join(self.folder, "out")), "a check writes nothing")
