@@ -2,7 +2,7 @@
 
   describe.py INCLUDE            print it
   describe.py INCLUDE FILE       write FILE
-  describe.py INCLUDE FILE --check [--cc COMPILER] [--library FILE]
+  describe.py INCLUDE FILE --check [--cc COMPILER] [--shared-object FILE]
                                  fail where FILE is not current, the C compiler lays a struct out otherwise or sees another
                                  type of a function, or the library exports other symbols
 
@@ -263,7 +263,7 @@ def main():
     parser.add_argument("file", nargs="?")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--cc", default="cc")
-    parser.add_argument("--library")
+    parser.add_argument("--shared-object")
     a = parser.parse_args()
     abi = describe(a.include)
     text = json.dumps(abi, indent=1, ensure_ascii=False) + "\n"
@@ -273,7 +273,7 @@ def main():
         with open(a.file, encoding="utf-8") as file:
             if file.read() != text:
                 sys.exit(f"{a.file} is not what the headers say: run {os.path.relpath(__file__)} {a.include} {a.file}")
-        wrong = check_layout(abi, a.include, a.cc) + (check_exports(abi, a.library) if a.library else [])
+        wrong = check_layout(abi, a.include, a.cc) + (check_exports(abi, a.shared_object) if a.shared_object else [])
         if wrong:
             sys.exit("\n".join(wrong))
     else:

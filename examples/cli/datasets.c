@@ -171,17 +171,25 @@ void data_close(struct data_source *source)
 
 int data_checksum_file(const char *path, uint32_t *crc)
 {
-    enum { BLOCK = 1 << 20 };
+    enum { BLOCK = 1 << 20, SHOWN = 1 << 28 };
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return 0;
     unsigned char *block = cli_alloc(BLOCK, 1);
     uint64_t size = 0;
     ssize_t n;
+    bool shown = false;
     while ((n = read(file, block, BLOCK)) > 0 || (n < 0 && errno == EINTR)) {
         *crc = n > 0 ? (uint32_t)crc32_z(*crc, block, (size_t)n) : *crc;
         size += n > 0 ? (uint64_t)n : 0;
+        if (n > 0 && size % SHOWN < (uint64_t)n && size >= SHOWN && isatty(2)) {
+            fprintf(stderr, "\r%s: %llu MiB compared with earlier runs", path,
+                    (unsigned long long)(size >> 20));
+            shown = true;
+        }
     }
+    if (shown)
+        fputs("\r\x1b[K", stderr);
     /* With its size, so that text may not wander from one file to the next. */
     *crc = (uint32_t)crc32_z(*crc, (const void *)&size, sizeof size);
     free(block);

@@ -351,18 +351,22 @@ class Kill(unittest.TestCase):
             prepare(folder, 0, {"validation: data.jsonl": "validation: other.jsonl"}, stage.replace(", patience: 2", ""))
             self.assertEqual(finetune(recipe, "--resume").returncode, 0, "nothing is watched any more")
 
+    def stopped_after_update_10(self, folder):
+        """A run of 12 updates of which that checkpoint is left; the digest of its weights, the folder of checkpoints."""
+        recipe = prepare(folder, 12)
+        self.assertEqual(finetune(recipe).returncode, 0)
+        checkpoints = os.path.join(folder, "out", "checkpoints")
+        for name in os.listdir(checkpoints):
+            if name != "1-000000010.safetensors":
+                os.unlink(os.path.join(checkpoints, name))
+        return recipe, digest(folder), checkpoints
+
     def test_folder_that_cannot_be_written_is_named_and_the_older_checkpoint_serves(self):
         if os.geteuid() == 0 and subprocess.run([PROGRAM, "--help"], preexec_fn=unprivileged, check=False,
                                                 capture_output=True).returncode != 0:
             self.skipTest("the program is not for other users")
         with tempfile.TemporaryDirectory() as folder:
-            recipe = prepare(folder, 12)
-            self.assertEqual(finetune(recipe).returncode, 0)
-            first = digest(folder)
-            checkpoints = os.path.join(folder, "out", "checkpoints")
-            for name in os.listdir(checkpoints):
-                if name != "1-000000010.safetensors":
-                    os.unlink(os.path.join(checkpoints, name))
+            recipe, first, checkpoints = self.stopped_after_update_10(folder)
             for path, _, names in os.walk(folder):
                 os.chmod(path, 0o777)
                 for name in names:
@@ -389,13 +393,7 @@ class Kill(unittest.TestCase):
 
     def test_full_disk_is_an_error_that_names_the_file_and_the_older_checkpoint_serves(self):
         with tempfile.TemporaryDirectory() as folder:
-            recipe = prepare(folder, 12)
-            self.assertEqual(finetune(recipe).returncode, 0)
-            first = digest(folder)
-            checkpoints = os.path.join(folder, "out", "checkpoints")
-            for name in os.listdir(checkpoints):
-                if name != "1-000000010.safetensors":
-                    os.unlink(os.path.join(checkpoints, name))
+            recipe, first, checkpoints = self.stopped_after_update_10(folder)
             done = finetune(recipe, "--resume", preexec_fn=on_small_disk)
             self.assertEqual(done.returncode, 1)
             self.assertIn("checkpoints/1-000000012.safetensors: cannot be written", done.stderr)

@@ -153,6 +153,21 @@ class Recipes(unittest.TestCase):
             # 50 MiB: the program, its libraries, the tokenizer, oneDNN's buffers.
             self.assertLess(abs(measured - expected), 0.08 * expected + 50, (stage, measured, expected))
 
+    def test_every_metric_that_can_be_watched_is_written_and_the_page_of_the_run_too(self):
+        write_pairs(self.folder, "data.jsonl", [("Say yes.", "yes"), ("Say no.", "no")])
+        for metric in ("exact", "squad", "last-number", "rouge-l", "bleu", "chrf"):
+            recipe = write_recipe(self.folder, validation="data.jsonl", output=metric,
+                                  stages="[{name: d, objective: diffusion, steps: 1, tokens: 24, stop_metric: %s}]" % metric)
+            done = run("finetune", recipe)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(os.path.join(self.folder, metric, "metrics.jsonl"), encoding="utf-8") as file:
+                keys = {key for line in file for key in json.loads(line) if key.startswith("validation_")}
+            self.assertEqual(keys, {"validation_cross_entropy", "validation_" + metric})
+            with open(os.path.join(self.folder, metric, "report.html"), encoding="utf-8") as file:
+                page = file.read()
+            self.assertTrue(page.startswith("<!doctype html>") and page.rstrip().endswith("</html>"), page[:40])
+            self.assertTrue(done.stdout.endswith(f"{metric}/report.html\n"), done.stdout)
+
     def test_reference_of_recipes_is_what_the_tables_say(self):
         done = run("recipe", "keys", "--markdown")
         self.assertEqual(done.returncode, 0)

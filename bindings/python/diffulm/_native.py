@@ -178,7 +178,7 @@ def choice(prefix, value, names):
 NAMED = {"attention": "DIFFULM_ATTENTION_", "sampling": "DIFFULM_SAMPLING_", "lr_schedule": "DIFFULM_LR_",
          "weight": "DIFFULM_WEIGHT_", "corruption": "DIFFULM_CORRUPTION_", "objective": "DIFFULM_OBJECTIVE_",
          "backend": "DIFFULM_BACKEND_", "isa": "DIFFULM_ISA_", "head": "DIFFULM_HEAD_", "dtype": "DIFFULM_DTYPE_",
-         "form": "DIFFULM_FORM_", "on_damage": "DIFFULM_DAMAGE_", "select": "DIFFULM_SELECT_"}
+         "precision": "DIFFULM_PRECISION_", "form": "DIFFULM_FORM_", "on_damage": "DIFFULM_DAMAGE_", "select": "DIFFULM_SELECT_"}
 
 
 def options(name, values, **named):
@@ -207,14 +207,18 @@ def sized(name, **values):
     return structs[name](struct_size=ctypes.sizeof(structs[name]), **values)
 
 
-def text_of(call, start=256):
-    """A text by a function that fills (buffer, capacity, length)."""
+def bytes_of(call, start=4096):
+    """Bytes by a function that fills (buffer, capacity, length)."""
     length = ctypes.c_size_t()
     buffer = ctypes.create_string_buffer(start)
     if check(call(buffer, start, ctypes.byref(length))) == BUFFER_TOO_SMALL:
         buffer = ctypes.create_string_buffer(length.value + 1)
         check(call(buffer, length.value + 1, ctypes.byref(length)))
-    return buffer.raw[:length.value].decode("utf-8")
+    return buffer.raw[:length.value]
+
+
+def text_of(call, start=256):
+    return bytes_of(call, start).decode("utf-8")
 
 
 class Handle:

@@ -83,11 +83,7 @@ class Reader(n.Handle):
 
     def position(self):
         """Bytes from which seek() goes on."""
-        length = ctypes.c_size_t()
-        check(lib.diffulm_reader_position(self.address, None, 0, ctypes.byref(length)))
-        out = ctypes.create_string_buffer(length.value)
-        check(lib.diffulm_reader_position(self.address, out, length.value, ctypes.byref(length)))
-        return out.raw
+        return n.bytes_of(lambda *room: lib.diffulm_reader_position(self.address, *room))
 
     def seek(self, position):
         check(lib.diffulm_reader_seek(self.address, position, len(position)))

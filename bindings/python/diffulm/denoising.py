@@ -189,11 +189,7 @@ class Session(n.Handle):
 
     def snapshot(self):
         """The whole state as bytes."""
-        length = ctypes.c_size_t()
-        check(lib.diffulm_session_snapshot(self.address, None, 0, ctypes.byref(length)))
-        out = ctypes.create_string_buffer(length.value)
-        check(lib.diffulm_session_snapshot(self.address, out, length.value, ctypes.byref(length)))
-        return out.raw
+        return n.bytes_of(lambda *room: lib.diffulm_session_snapshot(self.address, *room))
 
     def restore(self, state):
         check(lib.diffulm_session_restore(self.address, state, len(state)))

@@ -36,8 +36,18 @@ def _rows(rows):
                  source_lengths=ctypes.addressof(sources)), (packed, sources)
 
 
-def _report(struct):
-    return Report(*(getattr(struct, name) for name in Report._fields))
+def _reported(function, *arguments):
+    """Calls a function whose last argument is a report."""
+    report = sized("diffulm_trainer_report")
+    check(function(*arguments, report))
+    return Report(*(getattr(report, name) for name in Report._fields))
+
+
+def _reported_rows(function, address, rows, *arguments):
+    given, keep = _rows(rows)
+    result = _reported(function, address, given, *arguments)
+    del keep
+    return result
 
 
 class _Saved(n.Handle):
@@ -51,13 +61,8 @@ class _Saved(n.Handle):
 
     def restore(self, path):
         """Goes back to a checkpoint, bit for bit; returns its note."""
-        length = ctypes.c_size_t()
         restore = getattr(lib, self._restore)
-        buffer = ctypes.create_string_buffer(4096)
-        if check(restore(self.address, str(path).encode(), buffer, 4096, ctypes.byref(length))) == n.BUFFER_TOO_SMALL:
-            buffer = ctypes.create_string_buffer(length.value)
-            check(restore(self.address, str(path).encode(), buffer, length.value, ctypes.byref(length)))
-        return buffer.raw[:length.value]
+        return n.bytes_of(lambda *room: restore(self.address, str(path).encode(), *room))
 
 
 class Trainer(_Saved):
@@ -72,19 +77,18 @@ class Trainer(_Saved):
         self.steps = values.get("steps", 0)
         super().__init__(n.make(lib.diffulm_trainer_create, model.address, options("diffulm_trainer_options", values)))
 
+    @property
+    def parameters(self):
+        """How many values it trains."""
+        return lib.diffulm_trainer_parameters(self.address)
+
     def accumulate(self, rows):
         """Adds the gradient of rows, (tokens, source_length) each, to what was accumulated."""
-        given, keep = _rows(rows)
-        report = sized("diffulm_trainer_report")
-        check(lib.diffulm_trainer_accumulate(self.address, given, report))
-        del keep
-        return _report(report)
+        return _reported_rows(lib.diffulm_trainer_accumulate, self.address, rows)
 
     def apply(self):
         """One update with the mean of what was accumulated."""
-        report = sized("diffulm_trainer_report")
-        check(lib.diffulm_trainer_apply(self.address, report))
-        return _report(report)
+        return _reported(lib.diffulm_trainer_apply, self.address)
 
     def discard(self):
         lib.diffulm_trainer_discard(self.address)
@@ -96,11 +100,7 @@ class Trainer(_Saved):
 
     def evaluate(self, rows, seed=0):
         """The loss of rows without gradients or dropout."""
-        given, keep = _rows(rows)
-        report = sized("diffulm_trainer_report")
-        check(lib.diffulm_trainer_evaluate(self.address, given, seed, report))
-        del keep
-        return _report(report)
+        return _reported_rows(lib.diffulm_trainer_evaluate, self.address, rows, seed)
 
     def fit(self, pairs, tokenizer, steps=None, tokens=2048, shuffle=10000, seed=0, progress=True):
         """Trains on any iterable of (source, target) texts, or of dicts with `source` and `target`: a list, a Hugging Face data set, the
@@ -138,11 +138,7 @@ class LengthTrainer(_Saved):
         super().__init__(n.make(lib.diffulm_length_trainer_create, head.address, options("diffulm_trainer_options", values)))
 
     def step(self, rows):
-        given, keep = _rows(rows)
-        report = sized("diffulm_trainer_report")
-        check(lib.diffulm_length_trainer_step(self.address, given, report))
-        del keep
-        return _report(report)
+        return _reported_rows(lib.diffulm_length_trainer_step, self.address, rows)
 
     def export(self):
         head = LengthHead.__new__(LengthHead)

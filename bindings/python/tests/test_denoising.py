@@ -67,6 +67,13 @@ def test_edit_pin_forbid_and_snapshot(model, tokenizer, length_head):
     assert session.tokens()[place] == first[place]
 
 
+def test_products_in_bfloat16_give_nearly_the_same_logits(model, folder):
+    runtime = diffulm.Runtime(precision="bf16", backend="reference")
+    assert "bfloat16" in str(runtime)
+    half, single = (m.logits([[0, 5, 6, 2]]).tolist()[3] for m in (diffulm.Model(folder, runtime=runtime), model))
+    assert half != single and half == pytest.approx(single, abs=0.05 * max(map(abs, single)))
+
+
 def test_own_logits_give_the_session_s_tokens(model, tokenizer):
     """The sampler alone, on logits that the caller computes."""
     session = diffulm.Session(model, diffulm.Sampler(steps=5), tokenizer)

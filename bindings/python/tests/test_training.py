@@ -40,6 +40,7 @@ def test_a_checkpoint_goes_on_bit_for_bit_and_carries_a_note(model, tokenizer, t
 def test_averages_and_adapters_are_exported(model, tokenizer, tmp_path):
     rows = [diffulm.encode_row(tokenizer, *pair) for pair in PAIRS]
     trainer = diffulm.Trainer(model, ema_decay=0.5, lora_rank=2, lora_targets="all-linear", **OPTIONS)
+    assert 0 < trainer.parameters < model.info.parameters == diffulm.Trainer(model, **OPTIONS).parameters
     trainer.step(rows)
     trainer.export_adapter().save(tmp_path / "adapter")
     attached = diffulm.Adapter(model, tmp_path / "adapter").attach()
