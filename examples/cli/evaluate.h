@@ -60,6 +60,7 @@ struct evaluation {
     enum choosing choosing;
     int64_t length;     /* LENGTH_FIXED, LENGTH_TRIM: masks */
     int64_t seeds, mbr; /* runs; candidates of each length */
+    int64_t batch;      /* rows answered together; 0: as many as fit */
     int32_t select;     /* DIFFULM_SELECT_… */
     int64_t draws;      /* CHOOSE_LIKELIHOOD: corrupted copies of each choice */
     bool unique, by_token;

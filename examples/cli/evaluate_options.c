@@ -145,6 +145,7 @@ static int check_likelihood(const struct evaluation *e, const struct arguments *
                      {a->trim != NOT_GIVEN, "trim"},
                      {e->mbr != 1, "mbr"},
                      {e->unique, "unique-lengths"},
+                     {e->batch, "batch"},
                      {e->options.causal, "causal"},
                      {e->options.temperature != 0, "temperature"}};
     for (size_t i = 0; i < sizeof denoising / sizeof *denoising; i++)
@@ -190,6 +191,9 @@ static int check(struct evaluation *e, struct arguments *a)
     int code = parse_names(e, a);
     if (code == 0 && (e->seeds < 1 || e->seeds > 1000 || e->mbr < 1 || e->mbr > 1000))
         code = cli_error(EVALUATE, CLI_USAGE, "--seeds and --mbr must be 1 to 1000");
+    if (code == 0 && (e->batch < 0 || e->batch > INT32_MAX))
+        code = cli_error(EVALUATE, CLI_USAGE, "--batch is %lld, expected 0 (as many as fit) to %d",
+                         (long long)e->batch, INT32_MAX);
     e->resamples = a->resamples == NOT_GIVEN ? (e->choosing ? 1000 : 0) : a->resamples;
     if (code == 0 && (e->resamples < 0 || e->resamples > 1000000))
         code = cli_error(EVALUATE, CLI_USAGE, "--confidence must be 0 to 1000000");
@@ -309,6 +313,8 @@ static int read_arguments(int argc, char **argv, struct evaluation *e, struct ar
         {"seed", "N", "of random draws [0]", CLI_INT, &e->options.seed},
         {"seeds", "N", "run with N seeds from --seed on; mean and deviation [1]", CLI_INT,
          &e->seeds},
+        {"batch", "N", "rows answered together; 1 tells the time of one alone [as many as fit]",
+         CLI_INT, &e->batch},
         {"choose", "HOW", "DATA has choices: take one by likelihood or generation [none]", CLI_TEXT,
          &a->choose},
         {"choices", "T,T,…", "choices of rows that have none", CLI_TEXT, &e->given_choices},

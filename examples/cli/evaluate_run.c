@@ -144,7 +144,8 @@ static int run_batch(struct evaluation *e, struct combination *c, size_t seed, s
     int code = diffulm_session_create(e->bundle.model, c->sampler, &e->session, &session) < 0
                    ? cli_fail(EVALUATE)
                    : 0;
-    while (code == 0 && b->first + b->rows < end && b->tokens < BATCH_TOKENS)
+    const size_t most = e->batch ? (size_t)e->batch : SLICE;
+    while (code == 0 && b->first + b->rows < end && b->rows < most && b->tokens < BATCH_TOKENS)
         code = add_row(e, c, logits ? logits + b->rows * classes : NULL, session, b);
     if (code == 0 && diffulm_session_run(session) < 0)
         code = cli_fail(EVALUATE);

@@ -157,6 +157,10 @@ class Evaluate(unittest.TestCase):
         texts = [p["text"] for p in self.lines(rows, "--steps", "1", "--temperature", "4", "--oracle")]
         self.assertEqual(len(set(texts)), 65)
 
+    def test_rows_answered_alone_get_the_answers_that_they_get_together(self):
+        drawn = ["--steps", "3", "--temperature", "1", "--oracle", "--mbr", "2"]
+        self.assertEqual(self.lines(self.rows, *drawn), self.lines(self.rows, *drawn, "--batch", "1"))
+
     def test_candidates_of_a_length_draw_as_hypotheses_of_their_own(self):
         """Hypothesis i of row r with n candidates draws as row r * n + i does with one."""
         drawn = ["--steps", "1", "--temperature", "4", "--oracle", "--seeds", "8"]
@@ -288,7 +292,7 @@ class Evaluate(unittest.TestCase):
         for arguments, why in ((["--steps", "1,,4"], "--steps is 1,,4, expected numbers"), (["--steps", "0"], "from 1 to"),
                                (["--steps", "4,1,4"], "--steps has 4 twice"), (["--length-beam", "x"], "--length-beam is x"),
                                (["--policy", "cmlm,nonsense"], "nonsense"), (["--seeds", "0"], "--seeds"),
-                               (["--mbr", "0"], "--mbr"), (["--select", "best"], "--select is best, expected score or mbr"),
+                               (["--mbr", "0"], "--mbr"), (["--batch", "-1"], "--batch is -1"), (["--select", "best"], "--select is best, expected score or mbr"),
                                (["--select", "mbr"], "needs several candidates"), (["--metrics", ""], "--metrics is wrong"),
                                (["--metrics", "accuracy"], "needs --choose"), (["--confidence", "-1"], "--confidence"),
                                (["--oracle", "--infill"], "expected one of --oracle"), (["--length", "0"], "--length is 0"),
@@ -298,6 +302,7 @@ class Evaluate(unittest.TestCase):
                                (["--choices", "a,", "--choose", "likelihood"], "at least two texts"),
                                (["--choose", "likelihood", "--draws", "3"], "and even"),
                                (["--choose", "likelihood", "--steps", "3"], "takes no --steps"),
+                               (["--choose", "likelihood", "--batch", "1"], "takes no --batch"),
                                (["--choose", "likelihood", "--metrics", "bleu"], "accuracy alone"),
                                (["--choose", "likelihood", "--normalise", "words"], "tokens or none"),
                                (["--picture", "x.svg", "--length-beam", ",".join(map(str, range(1, 23)))], "at most 21")):
