@@ -70,8 +70,7 @@ static diffulm_status product(const struct diffulm_runtime *rt, bool trans_a, bo
 {
 #ifdef DULM_ONEDNN
     if (rt->backend == DIFFULM_BACKEND_ONEDNN)
-        return dulm_onednn_gemm_bf16(rt->threads, rt->room, trans_a, trans_b, m, n, k, a, b,
-                                     accumulate, c, ldc);
+        return dulm_onednn_matmul_bf16(rt, trans_a, trans_b, m, n, k, a, b, accumulate, c, ldc);
 #endif
     return plain_product(rt, trans_a, trans_b, m, n, k, a, b, accumulate, c, ldc);
 }

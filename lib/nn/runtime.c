@@ -76,7 +76,7 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
     rt->threads = o.threads ? o.threads : dulm_thread_count();
     rt->backend = o.backend;
     rt->precision = o.precision;
-    if (o.precision == DIFFULM_PRECISION_BF16 && !(rt->room = dulm_room_create())) {
+    if (!(rt->room = dulm_room_create())) {
         dulm_free(rt);
         return dulm_fail_memory();
     }

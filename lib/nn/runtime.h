@@ -15,7 +15,7 @@ struct diffulm_runtime {
     int backend;   /* DIFFULM_BACKEND_REFERENCE or _ONEDNN */
     int precision; /* DIFFULM_PRECISION_… */
     const struct dulm_kernels *kernels;
-    struct dulm_room *room; /* NULL in single precision */
+    struct dulm_room *room;
 };
 
 /* C[m, n] (+)= op(A) op(B), all threads, in the runtime's precision; see dulm_kernels.gemm for the flags. */
@@ -56,8 +56,8 @@ void dulm_residual(const struct diffulm_runtime *rt, size_t count, const float *
 void dulm_fill_rows(const struct diffulm_runtime *rt, size_t rows, size_t columns, size_t stride,
                     const float *bias, float *y);
 
-/* Memory that bfloat16 products keep from one to the next: fresh memory of such sizes would be cleared by the kernel each
- * time. A product that finds it taken by another thread makes its own. */
+/* Memory that products keep from one to the next, for copies and for oneDNN: fresh memory of such sizes would be cleared
+ * by the kernel each time. A product that finds it taken by another thread makes its own. */
 struct dulm_block {
     size_t bytes;
     _Alignas(64) unsigned char data[];
@@ -73,15 +73,24 @@ void dulm_room_destroy(struct dulm_room *room);
 /* The runtime that NULL stands for, with a reference for the caller. */
 diffulm_status dulm_runtime_default(struct diffulm_runtime **out) DIFFULM_MUST_USE;
 
-/* In onednn/: row-major products on `threads` threads, of bfloat16 matrices without gaps between rows too; version. */
+/* In onednn/: row-major products, by what is faster; by sgemm on `threads` threads; by the matmul primitive, also of bfloat16
+ * matrices without gaps between rows. */
 #ifdef DULM_ONEDNN
-diffulm_status dulm_onednn_gemm(int threads, bool trans_a, bool trans_b, size_t m, size_t n,
-                                size_t k, const float *a, size_t lda, const float *b, size_t ldb,
-                                bool accumulate, float *c, size_t ldc) DIFFULM_MUST_USE;
-diffulm_status dulm_onednn_gemm_bf16(int threads, struct dulm_room *room, bool trans_a,
-                                     bool trans_b, size_t m, size_t n, size_t k, const uint16_t *a,
-                                     const uint16_t *b, bool accumulate, float *c,
-                                     size_t ldc) DIFFULM_MUST_USE;
+diffulm_status dulm_onednn_gemm(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
+                                size_t m, size_t n, size_t k, const float *a, size_t lda,
+                                const float *b, size_t ldb, bool accumulate, float *c,
+                                size_t ldc) DIFFULM_MUST_USE;
+diffulm_status dulm_onednn_sgemm(int threads, bool trans_a, bool trans_b, size_t m, size_t n,
+                                 size_t k, const float *a, size_t lda, const float *b, size_t ldb,
+                                 bool accumulate, float *c, size_t ldc) DIFFULM_MUST_USE;
+diffulm_status dulm_onednn_matmul(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
+                                  size_t m, size_t n, size_t k, const float *a, size_t lda,
+                                  const float *b, size_t ldb, bool accumulate, float *c,
+                                  size_t ldc) DIFFULM_MUST_USE;
+diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
+                                       size_t m, size_t n, size_t k, const uint16_t *a,
+                                       const uint16_t *b, bool accumulate, float *c,
+                                       size_t ldc) DIFFULM_MUST_USE;
 void dulm_onednn_version(int *major, int *minor);
 #endif
 

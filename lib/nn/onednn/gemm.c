@@ -50,9 +50,9 @@ void dulm_onednn_leave(const struct dulm_onednn_scope *scope)
     pthread_sigmask(SIG_SETMASK, &scope->signals, NULL);
 }
 
-diffulm_status dulm_onednn_gemm(int threads, bool trans_a, bool trans_b, size_t m, size_t n,
-                                size_t k, const float *a, size_t lda, const float *b, size_t ldb,
-                                bool accumulate, float *c, size_t ldc)
+diffulm_status dulm_onednn_sgemm(int threads, bool trans_a, bool trans_b, size_t m, size_t n,
+                                 size_t k, const float *a, size_t lda, const float *b, size_t ldb,
+                                 bool accumulate, float *c, size_t ldc)
 {
     struct dulm_onednn_scope scope;
     dulm_onednn_enter(threads, &scope);
@@ -66,6 +66,24 @@ diffulm_status dulm_onednn_gemm(int threads, bool trans_a, bool trans_b, size_t 
         return dulm_fail(DIFFULM_E_INTERNAL, "oneDNN refused a product of %zu x %zu x %zu: %d", m,
                          n, k, (int)rc);
     return DIFFULM_OK;
+}
+
+/* The layers' weights are stored transposed. By few rows sgemm reaches half of what matmul's AVX-512 kernels do, by more than
+ * these or by single rows it is as fast or faster (docs/performance.md). */
+enum { MATMUL_FROM = 6, MATMUL_TO = 256 };
+
+diffulm_status dulm_onednn_gemm(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
+                                size_t m, size_t n, size_t k, const float *a, size_t lda,
+                                const float *b, size_t ldb, bool accumulate, float *c, size_t ldc)
+{
+#if defined(__x86_64__)
+    if (rt->kernels == &dulm_kernels_avx512 && !trans_a && trans_b && m >= MATMUL_FROM &&
+        m <= MATMUL_TO)
+        return dulm_onednn_matmul(rt, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c,
+                                  ldc);
+#endif
+    return dulm_onednn_sgemm(rt->threads, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c,
+                             ldc);
 }
 
 void dulm_onednn_version(int *major, int *minor)

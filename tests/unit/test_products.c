@@ -1,4 +1,4 @@
-/* test_bf16.c: products in bfloat16: rounding, the reference, oneDNN beside it, and models computed so. */
+/* test_products.c: matrix products of every path, in single precision and in bfloat16, and models computed in bfloat16. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -72,9 +72,11 @@ static void rounds_to_the_nearest_ties_to_even_on_every_instruction_set(void **s
     }
 }
 
-static float rounded(float x)
+static float rounded(const diffulm_runtime *rt, float x)
 {
     uint16_t y;
+    if (rt->precision == DIFFULM_PRECISION_F32)
+        return x;
     dulm_kernels_baseline.to_bf16(1, &x, &y);
     return of_bits((uint32_t)y << 16);
 }
@@ -99,8 +101,13 @@ static float at(const float *x, size_t stride, bool turned, size_t row, size_t c
     return turned ? x[column * stride + row] : x[row * stride + column];
 }
 
-/* One product against sums of rounded numbers in double precision, at `probes` places of the result. */
-static void check_product(const diffulm_runtime *rt, struct shape s, int variant, size_t probes)
+typedef diffulm_status product(const diffulm_runtime *rt, bool trans_a, bool trans_b, size_t m,
+                               size_t n, size_t k, const float *a, size_t lda, const float *b,
+                               size_t ldb, bool accumulate, float *c, size_t ldc);
+
+/* One product against sums in double precision of what it multiplies, at `probes` places of the result. */
+static void check_product(const diffulm_runtime *rt, product *multiply, struct shape s, int variant,
+                          size_t probes)
 {
     const bool trans_a = variant & 1, trans_b = variant & 2, accumulate = variant & 4;
     const size_t gap = variant & 8 ? 3 : 0;
@@ -110,15 +117,15 @@ static void check_product(const diffulm_runtime *rt, struct shape s, int variant
     float *b = numbers((trans_b ? s.n : s.k) * ldb, 2);
     float *c = numbers(s.m * ldc, 3), *before = numbers(s.m * ldc, 3);
     assert_int_equal(
-        dulm_gemm(rt, trans_a, trans_b, s.m, s.n, s.k, a, lda, b, ldb, accumulate, c, ldc),
+        multiply(rt, trans_a, trans_b, s.m, s.n, s.k, a, lda, b, ldb, accumulate, c, ldc),
         DIFFULM_OK);
     const size_t all = s.m * s.n, step = all > probes ? all / probes : 1;
     for (size_t i = 0; i < all; i += step) {
         const size_t row = i / s.n, column = i % s.n;
         double sum = accumulate ? (double)before[row * ldc + column] : 0, size = fabs(sum);
         for (size_t j = 0; j < s.k; j++) {
-            const double part = (double)rounded(at(a, lda, trans_a, row, j)) *
-                                (double)rounded(at(b, ldb, trans_b, j, column));
+            const double part = (double)rounded(rt, at(a, lda, trans_a, row, j)) *
+                                (double)rounded(rt, at(b, ldb, trans_b, j, column));
             sum += part;
             size += fabs(part);
         }
@@ -134,24 +141,40 @@ static void check_product(const diffulm_runtime *rt, struct shape s, int variant
     free(before);
 }
 
-static void check_products(const diffulm_runtime *rt)
+static void check_products(const diffulm_runtime *rt, product *multiply)
 {
-    static const struct shape shapes[] = {{1, 1, 1},   {3, 5, 7},    {16, 17, 1},  {1, 33, 64},
-                                          {31, 64, 9}, {40, 24, 12}, {65, 70, 129}};
+    static const struct shape shapes[] = {{1, 1, 1},   {3, 5, 7},    {16, 17, 1},   {1, 33, 64},
+                                          {31, 64, 9}, {40, 24, 12}, {65, 70, 129}, {6, 200, 96}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int variant = 0; variant < 16; variant++)
-            check_product(rt, shapes[i], variant, 4000);
+            check_product(rt, multiply, shapes[i], variant, 4000);
     /* More than one block of the inner dimension, of rows and of columns. */
     for (int variant = 0; variant < 16; variant += 5)
-        check_product(rt, (struct shape){2, 600, 16400}, variant, 50);
-    check_product(rt, (struct shape){520, 3, 16390}, 3, 50);
+        check_product(rt, multiply, (struct shape){2, 600, 16400}, variant, 50);
+    check_product(rt, multiply, (struct shape){520, 3, 16390}, 3, 50);
+}
+
+static void single_precision_products_are_sums_on_every_path(void **state)
+{
+    (void)state;
+    for (int32_t threads = 1; threads <= 2; threads++) {
+        diffulm_runtime *rt = tiny_runtime(DIFFULM_BACKEND_REFERENCE, threads);
+        check_products(rt, dulm_gemm);
+        diffulm_runtime_unref(rt);
+#ifdef DULM_ONEDNN
+        rt = tiny_runtime(DIFFULM_BACKEND_ONEDNN, threads);
+        check_products(rt, dulm_gemm);
+        check_products(rt, dulm_onednn_matmul);
+        diffulm_runtime_unref(rt);
+#endif
+    }
 }
 
 static void reference_products_are_sums_of_rounded_numbers(void **state)
 {
     (void)state;
     diffulm_runtime *rt = plain_runtime();
-    check_products(rt);
+    check_products(rt, dulm_gemm);
     diffulm_runtime_unref(rt);
 }
 
@@ -160,7 +183,7 @@ static void onednn_products_are_the_same_sums(void **state)
     (void)state;
     for (int32_t threads = 1; threads <= 2; threads++) {
         diffulm_runtime *rt = fast_runtime(threads);
-        check_products(rt);
+        check_products(rt, dulm_gemm);
         diffulm_runtime_unref(rt);
     }
 }
@@ -270,11 +293,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rounds_to_the_nearest_ties_to_even_on_every_instruction_set),
+        cmocka_unit_test(single_precision_products_are_sums_on_every_path),
         cmocka_unit_test(reference_products_are_sums_of_rounded_numbers),
         cmocka_unit_test(onednn_products_are_the_same_sums),
         cmocka_unit_test(logits_differ_from_single_precision_by_little_but_do),
         cmocka_unit_test(training_follows_single_precision),
         cmocka_unit_test(precisions_that_do_not_exist_are_refused),
     };
-    return cmocka_run_group_tests_name("bf16", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("products", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* gemm_bf16.c: products of bfloat16 matrices summed in single precision, by oneDNN's matmul. oneDNN keeps the compiled
- * primitives of shapes it has seen (its primitive cache), so making one again is cheap. */
+/* matmul.c: products by oneDNN's matmul primitive, of matrices in bfloat16 or single precision, summed in single precision.
+ * oneDNN keeps the compiled primitives of shapes it has seen (its primitive cache), so making one again is cheap. */
 #include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
 
@@ -75,7 +75,7 @@ static dnnl_status_t make_plan(struct product *p)
 #endif
 }
 
-static dnnl_status_t bind(struct product *p, const uint16_t *a, const uint16_t *b, float *c)
+static dnnl_status_t bind(struct product *p, const void *a, const void *b, float *c)
 {
     /* oneDNN takes inputs without const, and does not write to them. */
     dnnl_status_t rc = dnnl_memory_create(&p->a_memory, AS_ARGUMENT(p->a), engine, (void *)a);
@@ -150,42 +150,72 @@ static void discard(struct product *p)
 #endif
 }
 
-diffulm_status dulm_onednn_gemm_bf16(int threads, struct dulm_room *room, bool trans_a,
-                                     bool trans_b, size_t m, size_t n, size_t k, const uint16_t *a,
-                                     const uint16_t *b, bool accumulate, float *c, size_t ldc)
+struct call {
+    int threads;
+    struct dulm_room *room;
+    dnnl_data_type_t type;
+    bool trans_a, trans_b, accumulate;
+    size_t m, n, k, lda, ldb, ldc;
+    const void *a, *b;
+    float *c;
+};
+
+static dnnl_status_t plan_and_execute(const struct call *q, struct product *p)
+{
+    dnnl_status_t rc =
+        describe(&p->a, q->m, q->k, q->type, q->trans_a ? 1 : q->lda, q->trans_a ? q->lda : 1);
+    if (rc == dnnl_success)
+        rc = describe(&p->b, q->k, q->n, q->type, q->trans_b ? 1 : q->ldb, q->trans_b ? q->ldb : 1);
+    if (rc == dnnl_success)
+        rc = describe(&p->c, q->m, q->n, dnnl_f32, q->ldc, 1);
+    if (rc == dnnl_success)
+        rc = dnnl_primitive_attr_create(&p->attributes);
+    if (rc == dnnl_success)
+        rc = dnnl_primitive_attr_set_scratchpad_mode(p->attributes, dnnl_scratchpad_mode_user);
+    if (rc == dnnl_success && q->accumulate)
+        rc = add_to_c(p);
+    if (rc == dnnl_success)
+        rc = make_plan(p);
+    if (rc == dnnl_success)
+        rc = dnnl_primitive_create(&p->primitive, p->plan);
+    if (rc == dnnl_success)
+        rc = bind(p, q->a, q->b, q->c);
+    return rc == dnnl_success ? execute(p, q->room) : rc;
+}
+
+static diffulm_status multiply(const struct call *q)
 {
     struct dulm_onednn_scope scope;
     struct product p = {0};
     pthread_once(&engine_made, make_engine);
-    dulm_onednn_enter(threads, &scope);
-    dnnl_status_t rc = engine_status;
-    if (rc == dnnl_success)
-        rc = describe(&p.a, m, k, dnnl_bf16, trans_a ? 1 : k, trans_a ? m : 1);
-    if (rc == dnnl_success)
-        rc = describe(&p.b, k, n, dnnl_bf16, trans_b ? 1 : n, trans_b ? k : 1);
-    if (rc == dnnl_success)
-        rc = describe(&p.c, m, n, dnnl_f32, ldc, 1);
-    if (rc == dnnl_success)
-        rc = dnnl_primitive_attr_create(&p.attributes);
-    if (rc == dnnl_success)
-        rc = dnnl_primitive_attr_set_scratchpad_mode(p.attributes, dnnl_scratchpad_mode_user);
-    if (rc == dnnl_success && accumulate)
-        rc = add_to_c(&p);
-    if (rc == dnnl_success)
-        rc = make_plan(&p);
-    if (rc == dnnl_success)
-        rc = dnnl_primitive_create(&p.primitive, p.plan);
-    if (rc == dnnl_success)
-        rc = bind(&p, a, b, c);
-    if (rc == dnnl_success)
-        rc = execute(&p, room);
+    dulm_onednn_enter(q->threads, &scope);
+    const dnnl_status_t rc =
+        engine_status == dnnl_success ? plan_and_execute(q, &p) : engine_status;
     discard(&p);
     dulm_onednn_leave(&scope);
     if (rc == dnnl_out_of_memory)
         return dulm_fail_memory();
     if (rc != dnnl_success)
-        return dulm_fail(DIFFULM_E_INTERNAL,
-                         "oneDNN refused a bfloat16 product of %zu x %zu x %zu: %d", m, n, k,
-                         (int)rc);
+        return dulm_fail(DIFFULM_E_INTERNAL, "oneDNN refused a product of %zu x %zu x %zu: %d",
+                         q->m, q->n, q->k, (int)rc);
     return DIFFULM_OK;
+}
+
+diffulm_status dulm_onednn_matmul(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
+                                  size_t m, size_t n, size_t k, const float *a, size_t lda,
+                                  const float *b, size_t ldb, bool accumulate, float *c, size_t ldc)
+{
+    const struct call q = {rt->threads, rt->room, dnnl_f32, trans_a, trans_b, accumulate, m, n,
+                           k,           lda,      ldb,      ldc,     a,       b,          c};
+    return multiply(&q);
+}
+
+diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
+                                       size_t m, size_t n, size_t k, const uint16_t *a,
+                                       const uint16_t *b, bool accumulate, float *c, size_t ldc)
+{
+    const size_t lda = trans_a ? m : k, ldb = trans_b ? k : n;
+    const struct call q = {rt->threads, rt->room, dnnl_bf16, trans_a, trans_b, accumulate, m, n,
+                           k,           lda,      ldb,       ldc,     a,       b,          c};
+    return multiply(&q);
 }

@@ -1,0 +1,87 @@
+"""Diffusion against autoregression: Multi30k German to English, same encoder, rows, tokens and updates; then both once more as long, the
+diffusion model on the causal one's translations of the training sentences (sequence-level distillation, Kim & Rush 2016).
+
+  against_causal.py PROGRAM DATA [--work FOLDER] [--updates N] [--precision NAME] [--runs A,B] [--train-only] [--out FILE.json]
+
+PROGRAM, DATA and --work are those of multi30k.py. A run that is there is not made again, one that was stopped goes on. Nothing is chosen
+by the test sentences.
+"""
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+from multi30k import commit, first_layers, is_done, prepare_data, write_jsonl
+
+TOKENS = 2048
+# name: start, objective, data
+RUNS = {
+    "causal": ("encoder", "causal", "train"),
+    "diffusion": ("encoder", "diffusion", "train"),
+    "causal, twice as long": ("causal", "causal", "train"),
+    "diffusion, distilled": ("diffusion", "diffusion", "distilled"),
+}
+
+
+def folder_of(work, name):
+    return os.path.join(work, "against", name.replace(" ", "-").replace(",", ""))
+
+
+def recipe(work, name, updates, precision):
+    start, objective, data = RUNS[name]
+    stage = {"name": objective, "objective": objective, "steps": updates, "tokens": TOKENS, "lr": 5e-4, "lr_schedule": "linear",
+             "warmup": updates // 20, "validate_every": max(1, updates // 4), "keep_best": True}
+    if objective == "diffusion":
+        stage.update(corruption="single", weight="constant")
+    return {"output": folder_of(work, name), "model": f"{work}/encoder" if start == "encoder" else folder_of(work, start),
+            "data": f"{work}/{data}.jsonl", "validation": f"{work}/validation.jsonl", "threads": 1, "seed": 1, "precision": precision,
+            "attention": "causal" if objective == "causal" else "full", "checkpoint_every": 100, "keep": 1, "samples": 4,
+            "stages": [stage]}
+
+
+def train(program, work, name, updates, precision):
+    folder = folder_of(work, name)
+    if not is_done(folder):
+        os.makedirs(folder, exist_ok=True)
+        with open(f"{folder}/recipe.yaml", "w", encoding="utf-8") as file:
+            json.dump(recipe(work, name, updates, precision), file, indent=1)  # JSON is YAML
+        resume = ["--resume"] if os.path.isdir(f"{folder}/checkpoints") else []
+        began = time.time()
+        with open(f"{folder}/log.txt", "a", encoding="utf-8") as log:
+            subprocess.run([program, "finetune", f"{folder}/recipe.yaml", *resume], check=True, stdout=log, stderr=log)
+        with open(f"{folder}/metrics.jsonl", encoding="utf-8") as file:
+            entropies = [m["validation_cross_entropy"] for m in map(json.loads, file) if "validation_cross_entropy" in m]
+        with open(f"{folder}/done.json", "w", encoding="utf-8") as file:
+            json.dump({"run": name, "updates": updates, "tokens": TOKENS, "seed": 1, "precision": precision,
+                       "seconds": round(time.time() - began), "validation_cross_entropy": entropies}, file)
+        shutil.rmtree(f"{folder}/checkpoints", ignore_errors=True)
+    with open(f"{folder}/done.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("data")
+    parser.add_argument("--work", default="build/multi30k")
+    parser.add_argument("--updates", type=int, default=1500)
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--runs", default=";".join(RUNS), help="names, between semicolons [all]")
+    parser.add_argument("--train-only", action="store_true")
+    a = parser.parse_args()
+    work, program = os.path.abspath(a.work), os.path.abspath(a.program)
+    os.makedirs(work, exist_ok=True)
+    if not os.path.exists(f"{work}/captions.jsonl"):
+        prepare_data(a.data, work)
+    if not os.path.exists(f"{work}/encoder/tokenizer.json"):
+        first_layers(os.path.join(a.data, "models", "me5-small-pruned"), f"{work}/encoder")
+    for name in a.runs.split(";"):
+        report = train(program, work, name, a.updates, a.precision)
+        print(f"{name}: {report['seconds']} s, validation cross entropy {report['validation_cross_entropy']}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
