@@ -1,5 +1,6 @@
 /* linear.c: linear maps with bias and adapter, forward and backward; dropout of activations. */
 #include "arch/block.h"
+#include "arch/rounded.h"
 #include "base/rng.h"
 #include "base/thread.h"
 
@@ -16,6 +17,16 @@ static float *values(const struct dulm_weights *w, int layer, int slot)
     return layer < 0 ? w->global[slot] : w->layer[layer].slot[slot];
 }
 
+diffulm_status dulm_multiply_by(const struct dulm_pass *pass, const float *w, size_t rows,
+                                size_t in, size_t out, const float *x, bool accumulate, float *y,
+                                size_t ldy)
+{
+    const uint16_t *rounded = dulm_rounded_find(pass->rounded, w);
+    return rounded
+               ? dulm_gemm_rounded(pass->rt, rows, out, in, x, in, rounded, accumulate, y, ldy)
+               : dulm_gemm(pass->rt, false, true, rows, out, in, x, in, w, in, accumulate, y, ldy);
+}
+
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, size_t in, size_t out,
                            const float *x, float *y, size_t ldy)
 {
@@ -24,8 +35,7 @@ diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, si
     const size_t rows = pass->tokens;
     if (b)
         dulm_fill_rows(pass->rt, rows, out, ldy, b, y);
-    diffulm_status rc =
-        dulm_gemm(pass->rt, false, true, rows, out, in, x, in, w, in, b != NULL, y, ldy);
+    diffulm_status rc = dulm_multiply_by(pass, w, rows, in, out, x, b != NULL, y, ldy);
     const struct dulm_adapter *a = adapter_of(pass->weights, layer, slot);
     if (rc < 0 || !a)
         return rc;

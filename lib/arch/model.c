@@ -1,5 +1,6 @@
 /* model.c: life of the frozen model: from memory, to disk, release. */
 #include "arch/adapter.h"
+#include "arch/rounded.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ static void destroy(struct diffulm_model *m)
     dulm_free(m->skipped);
     dulm_shards_close(m->shards, m->shard_count);
     dulm_free(m->widened);
+    dulm_rounded_destroy(atomic_load(&m->rounded));
     dulm_weights_release(&m->weights);
     dulm_free(m->parameters);
     dulm_config_release(&m->config);

@@ -21,8 +21,9 @@ struct diffulm_model {
     float *widened; /* F16 and BF16 weights, and a fresh head */
     char **skipped; /* names of tensors that the model does not use */
     size_t skipped_count;
-    enum dulm_dtype dtype;           /* of the first matrix on disk */
-    struct diffulm_adapter *adapter; /* NULL, or: the weights are those of its model */
+    enum dulm_dtype dtype;                  /* of the first matrix on disk */
+    struct diffulm_adapter *adapter;        /* NULL, or: the weights are those of its model */
+    _Atomic(struct dulm_rounded *) rounded; /* rounded.h */
 };
 
 /* The tensors of a folder: model.safetensors, or the shards its index names. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arch/pass.h"
+#include "arch/rounded.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -78,6 +79,8 @@ diffulm_status dulm_encode(struct dulm_workspace *ws, const struct diffulm_model
     diffulm_status rc =
         dulm_pass_prepare(model->runtime, &model->config, &model->weights, batch, &ws->buffers, p);
     if (rc == DIFFULM_OK)
+        rc = dulm_rounded_of(model, &p->rounded);
+    if (rc == DIFFULM_OK)
         rc = layout(ws, p, x, &state);
     if (rc < 0)
         return rc;
@@ -124,6 +127,6 @@ diffulm_status dulm_head(struct dulm_workspace *ws, const struct diffulm_model *
     const float *bias = model->weights.global[DULM_DECODER_B];
     if (bias)
         dulm_fill_rows(model->runtime, count, v, v, bias, logits);
-    return dulm_gemm(model->runtime, false, true, count, v, d, rows, d,
-                     model->weights.global[DULM_DECODER_W], d, bias != NULL, logits, v);
+    return dulm_multiply_by(&ws->pass, model->weights.global[DULM_DECODER_W], count, d, v, rows,
+                            bias != NULL, logits, v);
 }

@@ -140,3 +140,28 @@ diffulm_status dulm_gemm_bf16(const struct diffulm_runtime *rt, bool trans_a, bo
     dulm_block_give(&rt->room->copies, copies);
     return rc;
 }
+
+diffulm_status dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                 const float *a, size_t lda, const uint16_t *b, bool accumulate,
+                                 float *c, size_t ldc)
+{
+    size_t most = BLOCK / (k ? k : 1);
+    most = most ? most : 1;
+    const size_t most_m = least(m, most), most_n = least(n, most);
+    struct dulm_block *copies = dulm_block_take(&rt->room->copies, most_m * k * sizeof(uint16_t));
+    if (!copies)
+        return dulm_fail_memory();
+    uint16_t *rounded_a = (uint16_t *)copies->data;
+    diffulm_status rc = DIFFULM_OK;
+    for (size_t m0 = 0, m1; rc == DIFFULM_OK && m0 < m; m0 += m1) {
+        m1 = least(m - m0, most_m);
+        round_matrix(rt, block_of(a, lda, false, m0, m1, 0, k), rounded_a);
+        for (size_t n0 = 0, n1; rc == DIFFULM_OK && n0 < n; n0 += n1) {
+            n1 = least(n - n0, most_n);
+            rc = product(rt, false, true, m1, n1, k, rounded_a, b + n0 * k, accumulate,
+                         c + m0 * ldc + n0, ldc);
+        }
+    }
+    dulm_block_give(&rt->room->copies, copies);
+    return rc;
+}

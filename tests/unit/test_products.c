@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/rounded.h"
 #include "nn/runtime.h"
 #include "tiny.h"
 
@@ -72,11 +73,9 @@ static void rounds_to_the_nearest_ties_to_even_on_every_instruction_set(void **s
     }
 }
 
-static float rounded(const diffulm_runtime *rt, float x)
+static float rounded_value(float x)
 {
     uint16_t y;
-    if (rt->precision == DIFFULM_PRECISION_F32)
-        return x;
     dulm_kernels_baseline.to_bf16(1, &x, &y);
     return of_bits((uint32_t)y << 16);
 }
@@ -99,6 +98,11 @@ static float *numbers(size_t count, uint32_t seed)
 static float at(const float *x, size_t stride, bool turned, size_t row, size_t column)
 {
     return turned ? x[column * stride + row] : x[row * stride + column];
+}
+
+static float rounded(const diffulm_runtime *rt, float x)
+{
+    return rt->precision == DIFFULM_PRECISION_F32 ? x : rounded_value(x);
 }
 
 typedef diffulm_status product(const diffulm_runtime *rt, bool trans_a, bool trans_b, size_t m,
@@ -185,6 +189,65 @@ static void onednn_products_are_the_same_sums(void **state)
         diffulm_runtime *rt = fast_runtime(threads);
         check_products(rt, dulm_gemm);
         diffulm_runtime_unref(rt);
+    }
+}
+
+static void products_by_rounded_matrices_are_the_same_bits(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {{1, 1, 1}, {3, 5, 7}, {40, 24, 12}, {5, 9000, 1000}};
+    diffulm_runtime *rt = plain_runtime();
+    for (int i = 0; i < 8; i++) {
+        const struct shape s = shapes[i % 4];
+        const bool accumulate = i > 3;
+        const size_t lda = s.k + 2, ldc = s.n + 3;
+        float *a = numbers(s.m * lda, 1), *b = numbers(s.n * s.k, 2);
+        float *one = numbers(s.m * ldc, 3), *other = numbers(s.m * ldc, 3);
+        uint16_t *half = malloc(s.n * s.k * sizeof *half);
+        rt->kernels->to_bf16(s.n * s.k, b, half);
+        assert_int_equal(
+            dulm_gemm(rt, false, true, s.m, s.n, s.k, a, lda, b, s.k, accumulate, one, ldc),
+            DIFFULM_OK);
+        assert_int_equal(dulm_gemm_rounded(rt, s.m, s.n, s.k, a, lda, half, accumulate, other, ldc),
+                         DIFFULM_OK);
+        assert_memory_equal(one, other, s.m * ldc * sizeof *one);
+        free(a);
+        free(b);
+        free(one);
+        free(other);
+        free(half);
+    }
+    diffulm_runtime_unref(rt);
+}
+
+static void models_keep_rounded_copies_of_what_they_multiply_by(void **state)
+{
+    (void)state;
+    static const char *const families[] = {"xlm-roberta", "bert", "modernbert"};
+    for (size_t f = 0; f < 3; f++) {
+        diffulm_runtime *rt = plain_runtime();
+        diffulm_model *model = tiny_model(families[f], rt, 5);
+        const struct dulm_rounded *rounded, *again;
+        const struct dulm_weights *w = &model->weights;
+        assert_int_equal(dulm_rounded_of(model, &rounded), DIFFULM_OK);
+        assert_int_equal(dulm_rounded_of(model, &again), DIFFULM_OK);
+        assert_ptr_equal(rounded, again);
+        const float *matrices[] = {w->layer[1].slot[DULM_VALUE_W], w->layer[0].slot[DULM_UP_W],
+                                   w->global[DULM_DECODER_W], w->global[DULM_HEAD_DENSE_W]};
+        for (size_t i = 0; i < 4; i++) {
+            const uint16_t *copy = dulm_rounded_find(rounded, matrices[i]);
+            assert_non_null(copy);
+            for (size_t j = 0; j < 12 * 12; j++)
+                assert_float_equal(rounded_value(matrices[i][j]), of_bits((uint32_t)copy[j] << 16),
+                                   0);
+        }
+        assert_null(dulm_rounded_find(rounded, w->global[DULM_HEAD_NORM_W]));
+        diffulm_model_unref(model);
+        diffulm_runtime_unref(rt);
+        model = tiny_model_on(families[f], DIFFULM_BACKEND_REFERENCE, 1, 5);
+        assert_int_equal(dulm_rounded_of(model, &rounded), DIFFULM_OK);
+        assert_null(rounded);
+        diffulm_model_unref(model);
     }
 }
 
@@ -296,6 +359,8 @@ int main(void)
         cmocka_unit_test(single_precision_products_are_sums_on_every_path),
         cmocka_unit_test(reference_products_are_sums_of_rounded_numbers),
         cmocka_unit_test(onednn_products_are_the_same_sums),
+        cmocka_unit_test(products_by_rounded_matrices_are_the_same_bits),
+        cmocka_unit_test(models_keep_rounded_copies_of_what_they_multiply_by),
         cmocka_unit_test(logits_differ_from_single_precision_by_little_but_do),
         cmocka_unit_test(training_follows_single_precision),
         cmocka_unit_test(precisions_that_do_not_exist_are_refused),
