@@ -42,12 +42,32 @@ def recipe(work, name, updates, precision):
             "stages": [stage]}
 
 
+def distill(program, work, teacher):
+    """The teacher's translations of the training sentences, by two processes."""
+    halves = []
+    with open(f"{work}/train.jsonl", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    for half in (0, 1):
+        write_jsonl(f"{work}/half-{half}.jsonl", rows[half::2])
+        halves.append(subprocess.Popen([program, "evaluate", folder_of(work, teacher), f"{work}/half-{half}.jsonl", "--causal", "--trim", "64",
+                                        "--threads", "1", "--predictions", f"{work}/half-{half}.out.jsonl"], stdout=subprocess.DEVNULL))
+    if any([process.wait() for process in halves]):
+        raise RuntimeError("the teacher's translations failed")
+    texts = {}
+    for half in (0, 1):
+        with open(f"{work}/half-{half}.out.jsonl", encoding="utf-8") as file:
+            texts.update({2 * (item["row"] - 1) + half: item["text"] for item in map(json.loads, file)})
+    write_jsonl(f"{work}/distilled.jsonl", [{**row, "target": texts[i]} for i, row in enumerate(rows) if texts.get(i, "").strip()])
+
+
 def train(program, work, name, updates, precision):
     folder = folder_of(work, name)
     if not is_done(folder):
         os.makedirs(folder, exist_ok=True)
         with open(f"{folder}/recipe.yaml", "w", encoding="utf-8") as file:
             json.dump(recipe(work, name, updates, precision), file, indent=1)  # JSON is YAML
+        if RUNS[name][2] == "distilled" and not os.path.exists(f"{work}/distilled.jsonl"):
+            distill(program, work, "causal")
         resume = ["--resume"] if os.path.isdir(f"{folder}/checkpoints") else []
         began = time.time()
         with open(f"{folder}/log.txt", "a", encoding="utf-8") as log:

@@ -65,8 +65,8 @@ def prepare_data(data, work):
     write_jsonl(f"{work}/captions.jsonl", ({"text": text} for text in captions if text))
 
 
-def first_layers(source, target):
-    """The encoder's first LAYERS layers, by copying their bytes."""
+def first_layers(source, target, layers=LAYERS):
+    """The encoder's first layers, by copying their bytes."""
     os.makedirs(target, exist_ok=True)
     with open(f"{source}/config.json", encoding="utf-8") as file:
         config = json.load(file)
@@ -76,7 +76,7 @@ def first_layers(source, target):
         start, kept, blocks, at = 8 + size, {}, [], 0
         for name, entry in header.items():
             parts = name.split(".")
-            if name == "__metadata__" or ("layer" in parts and int(parts[parts.index("layer") + 1]) >= LAYERS):
+            if name == "__metadata__" or ("layer" in parts and int(parts[parts.index("layer") + 1]) >= layers):
                 continue
             begin, end = entry["data_offsets"]
             file.seek(start + begin)
@@ -88,7 +88,7 @@ def first_layers(source, target):
     with open(f"{target}/model.safetensors", "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text + b"".join(blocks))
     with open(f"{target}/config.json", "w", encoding="utf-8") as file:
-        json.dump({**config, "num_hidden_layers": LAYERS}, file)
+        json.dump({**config, "num_hidden_layers": layers}, file)
     shutil.copy(f"{source}/tokenizer.json", target)
 
 
