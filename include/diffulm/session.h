@@ -34,7 +34,8 @@ struct diffulm_session_options {
      * behind it stays mask. Policies that may take tokens back (reparam) do not stop for it. */
     int32_t stop_id;
     /* Under causal and prefix_lm attention the keys and values of positions that see nothing new are kept from step
-     * to step: 8 bytes for each of them, layer and feature. 1: they are computed again, to the same results. */
+     * to step: 8 bytes for each of them, layer and feature. Under argmax a row that a step has not changed keeps its
+     * scores for the next. 1: all is computed again, to the same results. */
     int32_t recompute;
 };
 #define DIFFULM_SESSION_OPTIONS_INIT                                                               \

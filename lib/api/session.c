@@ -345,5 +345,6 @@ diffulm_status diffulm_session_forbid(diffulm_session *s, size_t row, size_t pos
                    sizeof *c->forbidden))
         return dulm_fail_memory();
     c->forbidden[c->forbidden_count++] = (struct dulm_forbidden){position, token};
+    dulm_known_forget(c);
     return DIFFULM_OK;
 }

@@ -24,6 +24,7 @@ void dulm_canvas_release(struct dulm_canvas *canvas)
     dulm_free(canvas->memory);
     dulm_free(canvas->forbidden);
     dulm_cache_release(canvas);
+    dulm_known_release(canvas);
     *canvas = (struct dulm_canvas){0};
 }
 

@@ -12,6 +12,11 @@ struct dulm_forbidden {
     int32_t token;
 };
 
+struct dulm_known {
+    int32_t given; /* the token that stood at this position; -1: nothing is known */
+    struct dulm_candidate candidate; /* of the canvas of these tokens; token -1: not computed */
+};
+
 /* One canvas. Arrays have `length` entries and live in one block. */
 struct dulm_canvas {
     size_t length;
@@ -30,7 +35,8 @@ struct dulm_canvas {
     float *kept;
     int32_t *kept_tokens; /* [kept_capacity] */
     size_t kept_count, kept_capacity;
-    size_t kept_next; /* kept_count once the step in progress succeeds */
+    size_t kept_next;         /* kept_count once the step in progress succeeds */
+    struct dulm_known *known; /* known.c: [length]; NULL: none are kept */
 };
 
 /* Buffers of a step; they grow to the batch and are reused. */
@@ -81,6 +87,18 @@ struct dulm_key_cache dulm_cache_of(const struct diffulm_session *session,
 /* The step succeeded: what it added counts. */
 void dulm_cache_commit(struct dulm_canvas *canvas);
 void dulm_cache_release(struct dulm_canvas *canvas);
+
+/* known.c: memory for candidates, where they are kept: under argmax, unless the host says no. */
+diffulm_status dulm_known_reserve(const struct diffulm_session *session,
+                                  struct dulm_canvas *canvas) DIFFULM_MUST_USE;
+/* Whether all wanted candidates are known; then take() gives them. */
+bool dulm_known_serves(const struct dulm_canvas *canvas);
+void dulm_known_take(const struct dulm_canvas *canvas, struct dulm_candidate *candidates);
+/* Before the transition: the candidates of the tokens that stand there. */
+void dulm_known_keep(struct dulm_canvas *canvas, const struct dulm_candidate *candidates);
+/* What they depend on besides tokens has changed. */
+void dulm_known_forget(struct dulm_canvas *canvas);
+void dulm_known_release(struct dulm_canvas *canvas);
 
 /* One step of every active row; see diffulm_session_step. */
 diffulm_status dulm_session_step(struct diffulm_session *session) DIFFULM_MUST_USE;

@@ -91,15 +91,41 @@ static diffulm_status span_of(const struct diffulm_session *s, struct dulm_canva
     return dulm_cache_begin(s, c, dulm_logits_position(s->sampler, first), start);
 }
 
-/* Packs the active rows that need logits; *rows and *wanted are counts. */
-static diffulm_status pack(struct diffulm_session *s, size_t *rows, size_t *wanted)
+/* Adds what the wanted positions of canvas r need; *rows and *wanted are counts. */
+static diffulm_status pack_row(struct diffulm_session *s, size_t r, size_t *rows, size_t *wanted)
 {
     struct dulm_step_buffers *b = &s->step;
+    struct dulm_canvas *c = &s->canvas[r];
     const int32_t position = dulm_config_first_position(&s->model->config);
-    size_t at = 0, candidates = 0, start, end;
+    size_t at = b->offsets[*rows], start, end;
+    const diffulm_status rc = span_of(s, c, &start, &end);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < c->length; i++) {
+        if (!c->wanted[i])
+            continue;
+        b->places[*wanted].canvas = r;
+        b->places[*wanted].position = i;
+        b->wanted[(*wanted)++] = at + dulm_logits_position(s->sampler, i) - start;
+    }
+    for (size_t i = start; i < end; i++, at++) {
+        b->tokens[at] = c->tokens[i];
+        b->positions[at] = position + (int32_t)i;
+        b->source[at] = i < c->source_length;
+    }
+    b->cache[*rows] = dulm_cache_of(s, c, start, end);
+    b->offsets[++*rows] = at;
+    return DIFFULM_OK;
+}
+
+/* Packs the active rows that need logits which are not known. */
+static diffulm_status pack(struct diffulm_session *s, size_t *rows, size_t *wanted)
+{
+    size_t candidates = 0;
+    diffulm_status rc = DIFFULM_OK;
     *rows = *wanted = 0;
-    b->offsets[0] = 0;
-    for (size_t r = 0; r < s->count; r++) {
+    s->step.offsets[0] = 0;
+    for (size_t r = 0; rc == DIFFULM_OK && r < s->count; r++) {
         struct dulm_canvas *c = &s->canvas[r];
         if (!dulm_canvas_active(s, c))
             continue;
@@ -111,26 +137,13 @@ static diffulm_status pack(struct diffulm_session *s, size_t *rows, size_t *want
         candidates += c->length;
         if (!memchr(c->wanted, 1, c->length))
             continue;
-        diffulm_status rc = span_of(s, c, &start, &end);
-        if (rc < 0)
-            return rc;
-        for (size_t i = start; i < end; i++, at++) {
-            b->tokens[at] = c->tokens[i];
-            b->positions[at] = position + (int32_t)i;
-            b->source[at] = i < c->source_length;
-        }
-        for (size_t i = 0; i < c->length; i++) {
-            if (!c->wanted[i])
-                continue;
-            b->places[*wanted].canvas = r;
-            b->places[*wanted].position = i;
-            b->wanted[(*wanted)++] =
-                b->offsets[*rows] + dulm_logits_position(s->sampler, i) - start;
-        }
-        b->cache[*rows] = dulm_cache_of(s, c, start, end);
-        b->offsets[++*rows] = at;
+        rc = dulm_known_reserve(s, c);
+        if (rc == DIFFULM_OK && dulm_known_serves(c))
+            dulm_known_take(c, s->step.candidates + c->first_candidate);
+        else if (rc == DIFFULM_OK)
+            rc = pack_row(s, r, rows, wanted);
     }
-    return DIFFULM_OK;
+    return rc;
 }
 
 struct candidate_job {
@@ -287,7 +300,10 @@ diffulm_status dulm_session_step(struct diffulm_session *s)
         if (dulm_canvas_active(s, &s->canvas[r]))
             s->step.active[active++] = r;
     for (size_t i = 0; i < active; i++) {
-        dulm_cache_commit(&s->canvas[s->step.active[i]]);
+        struct dulm_canvas *c = &s->canvas[s->step.active[i]];
+        dulm_cache_commit(c);
+        if (!dulm_known_serves(c))
+            dulm_known_keep(c, s->step.candidates + c->first_candidate);
         transition(s, s->step.active[i]);
     }
     s->steps_done += active > 0;

@@ -253,6 +253,7 @@ static void kept_keys_and_values_give_the_same_bits_as_computing_them_again(void
             for (int32_t shift = 0; shift < 2; shift++) {
                 check_kept(families[f], DIFFULM_ATTENTION_CAUSAL, policies[p], shift, NULL);
                 check_kept(families[f], DIFFULM_ATTENTION_PREFIX_LM, policies[p], shift, NULL);
+                check_kept(families[f], DIFFULM_ATTENTION_FULL, policies[p], shift, NULL);
             }
 }
 
@@ -286,6 +287,41 @@ static void a_step_computes_what_is_new_alone(void **state)
     diffulm_model_unref(model);
 }
 
+static void an_unchanged_row_is_not_scored_again_under_argmax(void **state)
+{
+    (void)state;
+    diffulm_model *model = tiny_model_on("xlm-roberta", DIFFULM_BACKEND_REFERENCE, 1, 11);
+    struct diffulm_session_options o = causal_session();
+    struct diffulm_step_report report = {.struct_size = sizeof report};
+    size_t quiet = 0, scored[2] = {0, 0}; /* steps: after one that changed nothing; with logits */
+    o.attention = DIFFULM_ATTENTION_FULL;
+    for (int32_t recompute = 0; recompute < 2; recompute++) {
+        o.recompute = recompute;
+        struct diffulm_sampler_options many = DIFFULM_SAMPLER_OPTIONS_INIT;
+        diffulm_sampler *sampler = NULL;
+        diffulm_session *session = NULL;
+        many.steps = 40;
+        assert_int_equal(diffulm_sampler_create("mdlm-ancestral-linear", &many, &sampler),
+                         DIFFULM_OK);
+        assert_int_equal(diffulm_session_create(model, sampler, &o, &session), DIFFULM_OK);
+        diffulm_sampler_unref(sampler);
+        add_row(session, 2, 0);
+        bool changed = true;
+        for (diffulm_status rc = DIFFULM_AGAIN; rc == DIFFULM_AGAIN;) {
+            rc = diffulm_session_step(session, &report);
+            quiet += !changed && report.scored > 0;
+            scored[recompute] += report.scored > 0;
+            changed = report.change_count > 0;
+        }
+        diffulm_session_destroy(session);
+        if (!recompute)
+            assert_int_equal(quiet, 0);
+    }
+    assert_true(quiet > 0);
+    assert_int_equal(scored[0] + quiet, scored[1]);
+    diffulm_model_unref(model);
+}
+
 /* A source token changes, a generated span is masked again, and the state goes out and back. */
 static void edit(diffulm_session *session, int k)
 {
@@ -293,9 +329,12 @@ static void edit(diffulm_session *session, int k)
         assert_int_equal(diffulm_session_pin(session, 0, 1, 15), DIFFULM_OK);
     if (k == 4)
         assert_int_equal(diffulm_session_edit(session, 1, 1, 4), DIFFULM_OK);
+    if (k == 5 || k == 9) /* what stands there, and what would */
+        for (int32_t token = 0; token < TINY_VOCABULARY / 2; token++)
+            assert_int_equal(diffulm_session_forbid(session, 2, SIZE_MAX, token), DIFFULM_OK);
     if (k != 6)
         return;
-    char bytes[4096];
+    char bytes[8192];
     size_t length;
     assert_int_equal(diffulm_session_snapshot(session, bytes, sizeof bytes, &length), DIFFULM_OK);
     assert_int_equal(diffulm_session_restore(session, bytes, length), DIFFULM_OK);
@@ -307,6 +346,7 @@ static void kept_keys_and_values_notice_edits_pins_and_restored_snapshots(void *
     for (size_t p = 0; p < 5; p++) {
         check_kept("xlm-roberta", DIFFULM_ATTENTION_CAUSAL, policies[p], 1, edit);
         check_kept("xlm-roberta", DIFFULM_ATTENTION_PREFIX_LM, policies[p], 0, edit);
+        check_kept("xlm-roberta", DIFFULM_ATTENTION_FULL, policies[p], 0, edit);
     }
 }
 
@@ -347,6 +387,7 @@ int main(void)
         cmocka_unit_test(a_trained_causal_model_answers_left_to_right_and_stops_at_eos),
         cmocka_unit_test(kept_keys_and_values_give_the_same_bits_as_computing_them_again),
         cmocka_unit_test(a_step_computes_what_is_new_alone),
+        cmocka_unit_test(an_unchanged_row_is_not_scored_again_under_argmax),
         cmocka_unit_test(kept_keys_and_values_notice_edits_pins_and_restored_snapshots),
         cmocka_unit_test(a_stopped_row_frees_its_place_and_reparam_goes_on)};
     return cmocka_run_group_tests(tests, NULL, NULL);

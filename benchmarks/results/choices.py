@@ -1,0 +1,121 @@
+"""Which options to choose, on Multi30k German to English from the encoder of multi30k.py: one option changed at a time, equal computed tokens.
+
+  choices.py PROGRAM DATA [--work FOLDER] [--updates N] [--jobs N] [--precision NAME] [--runs A;B] [--out FILE.json]
+
+Every run reads 2,048 tokens an update, counted after corruption: a coupled pair takes two for one of its row. BLEU is that of the first
+250 validation sentences; the test set is not looked at. A run that is there is not made again, one that was stopped goes on.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+from multi30k import commit, first_layers, is_done, prepare_data, write_jsonl
+
+STEPS = (1, 4, 10)
+BASE = {"corruption": "single", "weight": "constant", "tokens": 2048, "lr": 5e-4}
+# name: keys of the stage or of the recipe that differ from BASE, and the encoder's layers
+RUNS = {
+    "single, constant": {},
+    "single, linear": {"weight": "linear"},
+    "single, mdlm": {"weight": "mdlm"},
+    "coupled, constant": {"corruption": "coupled", "tokens": 1024},
+    "coupled, linear": {"corruption": "coupled", "weight": "linear", "tokens": 1024},
+    "label smoothing 0.1": {"label_smoothing": 0.1},
+    "learning rate 1e-3": {"lr": 1e-3},
+    "prefix_lm attention": {"attention": "prefix_lm"},
+    "LoRA 16, all linear maps": {"lora_rank": 16, "lora_targets": "all-linear", "lr": 2e-3},
+    "LoRA 16, query and value": {"lora_rank": 16, "lr": 2e-3},
+    "3 layers": {"layers": 3},
+    "12 layers": {"layers": 12},
+    "1/4 of the pairs": {"share": 4},
+    "1/16 of the pairs": {"share": 16},
+}
+
+
+def folder_of(work, name):
+    return os.path.join(work, "choices", name.replace(" ", "-").replace(",", "").replace("/", "_"))
+
+
+def encoder(work, data, layers):
+    folder = f"{work}/encoder" if layers == 6 else f"{work}/encoder-{layers}"
+    if not os.path.exists(f"{folder}/tokenizer.json"):
+        first_layers(os.path.join(data, "models", "me5-small-pruned"), folder, layers)
+    return folder
+
+
+def recipe(work, data, name, updates, precision):
+    stage = {**BASE, **RUNS[name]}
+    share, layers = stage.pop("share", 1), stage.pop("layers", 6)
+    attention = stage.pop("attention", "full")
+    stage.update(name="diffusion", objective="diffusion", steps=updates, lr_schedule="linear", warmup=updates // 10, validate_every=updates // 2)
+    return {"output": folder_of(work, name), "model": encoder(work, data, layers), "precision": precision, "threads": 1, "seed": 1,
+            "data": f"{work}/train{'' if share == 1 else f'-{share}'}.jsonl", "validation": f"{work}/validation-250.jsonl",
+            "attention": attention, "checkpoint_every": 100, "keep": 1, "samples": 0, "stages": [stage]}
+
+
+def run(program, work, data, name, updates, precision):
+    """Trains and scores one run, or reads what it came to."""
+    folder = folder_of(work, name)
+    if not is_done(folder):
+        os.makedirs(folder, exist_ok=True)
+        made = recipe(work, data, name, updates, precision)
+        with open(f"{folder}/recipe.yaml", "w", encoding="utf-8") as file:
+            json.dump(made, file, indent=1)  # JSON is YAML
+        resume = ["--resume"] if os.path.isdir(f"{folder}/checkpoints") else []
+        began = time.time()
+        with open(f"{folder}/log.txt", "a", encoding="utf-8") as log:
+            subprocess.run([program, "finetune", f"{folder}/recipe.yaml", *resume], check=True, stdout=log, stderr=log)
+        seconds = round(time.time() - began)
+        command = [program, "evaluate", folder, made["validation"], "--metrics", "bleu", "--oracle", "--steps", ",".join(map(str, STEPS)),
+                   "--attention", made["attention"], "--threads", "1", "--json"]
+        scores = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        with open(f"{folder}/metrics.jsonl", encoding="utf-8") as file:
+            entropies = [m["validation_cross_entropy"] for m in map(json.loads, file) if "validation_cross_entropy" in m]
+        with open(f"{folder}/done.json", "w", encoding="utf-8") as file:
+            json.dump({"run": name, "updates": updates, "precision": precision, "seed": 1, "seconds": seconds,
+                       "validation_cross_entropy": entropies,
+                       "bleu": {str(item["steps"]): round(item["bleu"], 2) for item in scores if item["task"]}}, file)
+        shutil.rmtree(f"{folder}/checkpoints", ignore_errors=True)
+    with open(f"{folder}/done.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("data")
+    parser.add_argument("--work", default="build/multi30k")
+    parser.add_argument("--updates", type=int, default=250)
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--runs", default=";".join(RUNS), help="names, between semicolons [all]")
+    parser.add_argument("--out")
+    a = parser.parse_args()
+    work, program, data = os.path.abspath(a.work), os.path.abspath(a.program), os.path.abspath(a.data)
+    os.makedirs(work, exist_ok=True)
+    if not os.path.exists(f"{work}/captions.jsonl"):
+        prepare_data(data, work)
+    if not os.path.exists(f"{work}/validation-250.jsonl"):
+        with open(f"{work}/validation.jsonl", encoding="utf-8") as file:
+            write_jsonl(f"{work}/validation-250.jsonl", [json.loads(line) for line in file][:250])
+    for layers in (3, 6, 12):
+        encoder(work, data, layers)
+    print("| | " + " | ".join(f"K = {k}" for k in STEPS) + " |\n|---|" + "---|" * len(STEPS))
+    with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
+        results = []
+        for result in pool.map(lambda name: run(program, work, data, name, a.updates, a.precision), a.runs.split(";")):
+            results.append(result)
+            print(f"| {result['run']} | " + " | ".join(f"{result['bleu'][str(k)]:.1f}" for k in STEPS) + " |", flush=True)
+    if a.out:
+        with open(a.out, "w", encoding="utf-8") as file:
+            json.dump({"command": " ".join(os.path.relpath(x) if os.path.isabs(x) else x for x in sys.argv), "commit": commit(),
+                       "results": results}, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
