@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "geometry.h"
 #include "nn/runtime.h"
 
 static int rounds = 5, threads = 2;
@@ -131,16 +132,6 @@ static void bench_tokenizer(const char *folder, const char *path)
     diffulm_tokenizer_unref(t.tokenizer);
 }
 
-static const char *const geometries[2][2] = {
-    {"small", "{\"model_type\":\"xlm-roberta\",\"vocab_size\":8000,\"hidden_size\":256,"
-              "\"num_hidden_layers\":6,\"num_attention_heads\":4,\"intermediate_size\":1024,"
-              "\"max_position_embeddings\":514,\"type_vocab_size\":1,\"pad_token_id\":1,"
-              "\"hidden_act\":\"gelu\",\"layer_norm_eps\":1e-5}"},
-    {"base", "{\"model_type\":\"xlm-roberta\",\"vocab_size\":250002,\"hidden_size\":768,"
-             "\"num_hidden_layers\":12,\"num_attention_heads\":12,\"intermediate_size\":3072,"
-             "\"max_position_embeddings\":514,\"type_vocab_size\":1,\"pad_token_id\":1,"
-             "\"hidden_act\":\"gelu\",\"layer_norm_eps\":1e-5}"}};
-
 static const size_t lengths[4][8] = {
     {64}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 32, 48, 64, 80, 96, 112, 128}, {512}};
 static const size_t row_counts[4] = {1, 8, 8, 1};
@@ -262,19 +253,6 @@ static void bench_train(diffulm_model *model, const char *geometry)
     free(s);
 }
 
-static diffulm_model *make_model(diffulm_runtime *runtime, const char *config)
-{
-    struct diffulm_model_options mo = DIFFULM_MODEL_OPTIONS_INIT;
-    diffulm_model *model = NULL;
-    mo.runtime = runtime;
-    mo.init_std = 0.02;
-    if (diffulm_model_create(config, strlen(config), &mo, &model) < 0) {
-        fprintf(stderr, "bench: %s\n", diffulm_error_message());
-        exit(1);
-    }
-    return model;
-}
-
 int main(int argc, char **argv)
 {
     const char *geometry = "small", *only = NULL, *tokenizer = NULL, *text = NULL;
@@ -321,7 +299,7 @@ int main(int argc, char **argv)
     if (tokenizer && text && (!only || strcmp(only, "tokenizer") == 0))
         bench_tokenizer(tokenizer, text);
     if (!only || strcmp(only, "denoise") == 0 || strcmp(only, "train") == 0) {
-        diffulm_model *model = make_model(runtime, geometries[g][1]);
+        diffulm_model *model = make_geometry(runtime, g);
         if (!only || strcmp(only, "denoise") == 0)
             bench_denoise(model, geometry);
         if (!only || strcmp(only, "train") == 0)

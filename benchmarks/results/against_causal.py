@@ -82,6 +82,33 @@ def train(program, work, name, updates, precision):
         return json.load(file)
 
 
+def evaluate(program, folder, rows, causal, *more):
+    how = ["--causal", "--trim", "64"] if causal else ["--oracle"]
+    command = [program, "evaluate", folder, rows, "--metrics", "bleu", "--threads", "1", "--json", *how, *more]
+    items = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return [item for item in items if item["task"]]
+
+
+def score(program, work, report):
+    """BLEU of all test sentences, and the milliseconds that one of the first 100 waits for its translation alone."""
+    folder, causal = folder_of(work, report["run"]), RUNS[report["run"]][1] == "causal"
+    with open(f"{work}/test.jsonl", encoding="utf-8") as file:
+        write_jsonl(f"{work}/test-100.jsonl", [json.loads(line) for line in file][:100])
+    bleu = evaluate(program, folder, f"{work}/test.jsonl", causal, "--confidence", "1000", *([] if causal else ["--steps", "1,4,10,50"]))
+    alone = evaluate(program, folder, f"{work}/test-100.jsonl", causal, "--batch", "1", *([] if causal else ["--steps", "1,4,10,50"]))
+    def key(item):
+        return "left to right" if causal else str(item["steps"])
+    return {**report, "bleu": {key(i): i["bleu"] for i in bleu}, "seconds_1000": {key(i): round(i["seconds"], 2) for i in bleu},
+            "ms_alone": {key(i): round(10 * i["seconds"], 2) for i in alone}}
+
+
+def table(results):
+    print("| run | validation cross entropy | K | BLEU | ms a sentence, alone | s for 1,000 |\n|---|---|---|---|---|---|")
+    for r in results:
+        for k, bleu in r["bleu"].items():
+            print(f"| {r['run']} | {min(r['validation_cross_entropy']):.2f} | {k} | {bleu} | {r['ms_alone'][k]:.0f} | {r['seconds_1000'][k]:.0f} |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
@@ -91,6 +118,7 @@ def main():
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--runs", default=";".join(RUNS), help="names, between semicolons [all]")
     parser.add_argument("--train-only", action="store_true")
+    parser.add_argument("--out")
     a = parser.parse_args()
     work, program = os.path.abspath(a.work), os.path.abspath(a.program)
     os.makedirs(work, exist_ok=True)
@@ -98,9 +126,18 @@ def main():
         prepare_data(a.data, work)
     if not os.path.exists(f"{work}/encoder/tokenizer.json"):
         first_layers(os.path.join(a.data, "models", "me5-small-pruned"), f"{work}/encoder")
+    reports = []
     for name in a.runs.split(";"):
-        report = train(program, work, name, a.updates, a.precision)
-        print(f"{name}: {report['seconds']} s, validation cross entropy {report['validation_cross_entropy']}", flush=True)
+        reports.append(train(program, work, name, a.updates, a.precision))
+        print(f"{name}: {reports[-1]['seconds']} s, validation cross entropy {reports[-1]['validation_cross_entropy']}", file=sys.stderr, flush=True)
+    if a.train_only:
+        return
+    results = [score(program, work, report) for report in reports]
+    table(results)
+    if a.out:
+        with open(a.out, "w", encoding="utf-8") as file:
+            json.dump({"command": " ".join(os.path.relpath(x) if os.path.isabs(x) else x for x in sys.argv), "commit": commit(),
+                       "results": results}, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "diffusion/policy.h"
+#include "nn/runtime.h"
 
 static diffulm_status view(const diffulm_sampler *sampler,
                            const struct diffulm_sampler_state *state, int32_t k,
@@ -68,6 +69,7 @@ diffulm_status diffulm_sampler_transition(const diffulm_sampler *sampler,
         rc = dulm_fail(DIFFULM_E_ARGUMENT, "logits are NULL, or the vocabulary is empty");
     if (rc < 0)
         return rc;
+    const struct dulm_kernels *kernels = dulm_kernels_choose(DIFFULM_ISA_AUTO);
     uint8_t *wanted = dulm_alloc(row.length, 1);
     struct dulm_candidate *candidates = dulm_alloc_zero(row.length, sizeof *candidates);
     float *scratch =
@@ -80,9 +82,9 @@ diffulm_status diffulm_sampler_transition(const diffulm_sampler *sampler,
         for (size_t i = 0; rc == DIFFULM_OK && i < row.length; i++) {
             if (!wanted[i])
                 continue;
-            candidates[i] =
-                dulm_candidate_of(sampler, logits + dulm_logits_position(sampler, i) * vocabulary,
-                                  vocabulary, state->mask_id, NULL, 0, &draws, i, scratch);
+            candidates[i] = dulm_candidate_of(
+                kernels, sampler, logits + dulm_logits_position(sampler, i) * vocabulary,
+                vocabulary, state->mask_id, NULL, 0, &draws, i, scratch);
             if (!isfinite(candidates[i].score))
                 rc = dulm_fail(DIFFULM_E_NUMERIC,
                                "position %zu: its logits are not finite, or leave no token", i);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "diffusion/policy.h"
-#include "nn/ref/lanes.h"
 
 double dulm_draws_reveal(const struct dulm_draws *d, size_t i)
 {
@@ -54,24 +53,6 @@ static bool filters(const struct diffulm_sampler *s)
 size_t dulm_candidate_scratch(const struct diffulm_sampler *sampler, size_t vocabulary)
 {
     return vocabulary * (filters(sampler) ? 4 : 2);
-}
-
-/* Sum of e^(x - top), blocks of 1024 added in double: the order depends on n alone. */
-static double exp_sum(size_t n, const float *x, float top)
-{
-    double total = 0;
-    for (size_t b = 0; b < n; b += 1024) {
-        const size_t m = n - b < 1024 ? n - b : 1024;
-        float s[DULM_LANES] = {0};
-        size_t i = 0;
-        for (; i + DULM_LANES <= m; i += DULM_LANES)
-            for (int l = 0; l < DULM_LANES; l++)
-                s[l] += dulm_exp(x[b + i + (size_t)l] - top);
-        for (int l = 0; i < m; i++, l++)
-            s[l] += dulm_exp(x[b + i] - top);
-        total += (double)dulm_lanes_total(s);
-    }
-    return total;
 }
 
 static size_t first_at(size_t n, const float *x, float value)
@@ -189,7 +170,8 @@ static void key_of_p(size_t n, const float *x, double lse, float top, struct dul
     c->top = exp((double)top - lse);
 }
 
-struct dulm_candidate dulm_candidate_of(const struct diffulm_sampler *s, const float *logits,
+struct dulm_candidate dulm_candidate_of(const struct dulm_kernels *k,
+                                        const struct diffulm_sampler *s, const float *logits,
                                         size_t n, int32_t mask_id, const int32_t *forbidden,
                                         size_t forbidden_count, const struct dulm_draws *draws,
                                         size_t position, float *scratch)
@@ -200,8 +182,8 @@ struct dulm_candidate dulm_candidate_of(const struct diffulm_sampler *s, const f
         x[mask_id] = -INFINITY;
     for (size_t i = 0; i < forbidden_count; i++)
         x[forbidden[i]] = -INFINITY;
-    const float top = dulm_max(n, x);
-    const double lse = (double)top + log(exp_sum(n, x, top));
+    const float top = k->max(n, x);
+    const double lse = (double)top + log(k->exp_sum(n, x, top));
     if (!isfinite(lse)) /* a NaN, an infinity, or nothing left to choose: the caller refuses it */
         return (struct dulm_candidate){.score = NAN};
     const bool drawn = s->options.sampling == DIFFULM_SAMPLING_CATEGORICAL;

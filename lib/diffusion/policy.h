@@ -8,6 +8,7 @@
 
 #include "base/refcount.h"
 #include "base/rng.h"
+#include "nn/kernels.h"
 
 /* What a policy ranks by, computed with the candidate from the whole distribution. */
 enum dulm_key {
@@ -96,7 +97,8 @@ size_t dulm_count_noisy(const struct dulm_row *row);
 size_t dulm_candidate_scratch(const struct diffulm_sampler *sampler, size_t vocabulary);
 /* The candidate of one position from its logits [vocabulary] (left untouched). The mask and `forbidden`
  * ids cannot be chosen. The score is NaN when the logits are not finite or leave no token. */
-struct dulm_candidate dulm_candidate_of(const struct diffulm_sampler *sampler, const float *logits,
+struct dulm_candidate dulm_candidate_of(const struct dulm_kernels *kernels,
+                                        const struct diffulm_sampler *sampler, const float *logits,
                                         size_t vocabulary, int32_t mask_id,
                                         const int32_t *forbidden, size_t forbidden_count,
                                         const struct dulm_draws *draws, size_t position,

@@ -166,9 +166,9 @@ static void candidate_part(void *user, size_t begin, size_t end, int worker)
             if (c->forbidden[f].position == SIZE_MAX || c->forbidden[f].position == position)
                 banned[count++] = c->forbidden[f].token;
         const struct dulm_draws draws = draws_of(s, c);
-        b->candidates[c->first_candidate + position] =
-            dulm_candidate_of(s->sampler, b->logits + i * v, v, s->options.mask_id, banned, count,
-                              &draws, position, b->scratch + (size_t)worker * j->scratch);
+        b->candidates[c->first_candidate + position] = dulm_candidate_of(
+            s->model->runtime->kernels, s->sampler, b->logits + i * v, v, s->options.mask_id,
+            banned, count, &draws, position, b->scratch + (size_t)worker * j->scratch);
     }
 }
 

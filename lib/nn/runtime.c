@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/thread.h"
 
-static const struct dulm_kernels *choose_kernels(int32_t isa)
+const struct dulm_kernels *dulm_kernels_choose(int32_t isa)
 {
 #if defined(__x86_64__)
     const int32_t most = isa == DIFFULM_ISA_AUTO ? DIFFULM_ISA_AVX512 : isa;
@@ -80,7 +80,7 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
         dulm_free(rt);
         return dulm_fail_memory();
     }
-    rt->kernels = choose_kernels(o.isa);
+    rt->kernels = dulm_kernels_choose(o.isa);
     *out = rt;
     return DIFFULM_OK;
 }

@@ -74,6 +74,9 @@ void dulm_block_give(_Atomic(struct dulm_block *) *spare, struct dulm_block *blo
 struct dulm_room *dulm_room_create(void);
 void dulm_room_destroy(struct dulm_room *room);
 
+/* The kernels of this CPU, up to DIFFULM_ISA_… */
+const struct dulm_kernels *dulm_kernels_choose(int32_t isa);
+
 /* The runtime that NULL stands for, with a reference for the caller. */
 diffulm_status dulm_runtime_default(struct diffulm_runtime **out) DIFFULM_MUST_USE;
 

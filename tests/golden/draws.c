@@ -9,6 +9,7 @@
 #include "areas.h"
 #include "base/rng.h"
 #include "diffusion/policy.h"
+#include "nn/runtime.h"
 #include "tensors.h"
 #include "values.h"
 
@@ -91,7 +92,9 @@ static void categorical(const json_t *item, size_t at)
     for (size_t i = 0; i < draws; i++) {
         const float uniform = (float)u[i];
         const struct dulm_draws fed = {.token_sample = &uniform};
-        have[i] = dulm_candidate_of(sampler, x, n, -1, NULL, 0, &fed, 0, scratch).token;
+        have[i] = dulm_candidate_of(dulm_kernels_choose(DIFFULM_ISA_AUTO), sampler, x, n, -1, NULL,
+                                    0, &fed, 0, scratch)
+                      .token;
     }
     check(draws > 0 && golden_same_ints(item, "index", draws, have), "categorical", at);
     diffulm_sampler_unref(sampler);

@@ -7,6 +7,7 @@
 
 #include "areas.h"
 #include "diffusion/policy.h"
+#include "nn/runtime.h"
 #include "tensors.h"
 
 #define AREA "samplers"
@@ -125,7 +126,8 @@ static void canvas_step(struct canvas *c, const diffulm_sampler *sampler, const 
     for (size_t i = 0; i < c->row.length; i++)
         if (c->wanted[i])
             c->candidates[i] =
-                dulm_candidate_of(sampler, logits + dulm_logits_position(sampler, i) * vocabulary,
+                dulm_candidate_of(dulm_kernels_choose(DIFFULM_ISA_AUTO), sampler,
+                                  logits + dulm_logits_position(sampler, i) * vocabulary,
                                   vocabulary, c->row.mask_id, NULL, 0, draws, i, c->scratch);
     sampler->policy->step(sampler, &c->row, draws, k);
 }

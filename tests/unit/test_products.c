@@ -73,6 +73,26 @@ static void rounds_to_the_nearest_ties_to_even_on_every_instruction_set(void **s
     }
 }
 
+static void sums_of_exponentials_agree_on_every_instruction_set(void **state)
+{
+    (void)state;
+    float x[5000];
+    for (size_t i = 0; i < 5000; i++)
+        x[i] = (float)((i * 7919) % 1000) * -0.01f;
+    for (size_t n = 1; n < 5000; n += n < 40 ? 1 : 1001) {
+        double expected = 0;
+        for (size_t i = 0; i < n; i++)
+            expected += exp((double)x[i] + 1);
+        for (int32_t isa = DIFFULM_ISA_BASELINE; isa <= DIFFULM_ISA_AVX512; isa++) {
+            const struct dulm_kernels *k = dulm_kernels_choose(isa);
+            assert_true(fabs(k->exp_sum(n, x, -1) - expected) < 1e-6 * expected);
+            x[n - 1] += 100;
+            assert_float_equal(k->max(n, x), x[n - 1], 0);
+            x[n - 1] -= 100;
+        }
+    }
+}
+
 static float rounded_value(float x)
 {
     uint16_t y;
@@ -356,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rounds_to_the_nearest_ties_to_even_on_every_instruction_set),
+        cmocka_unit_test(sums_of_exponentials_agree_on_every_instruction_set),
         cmocka_unit_test(single_precision_products_are_sums_on_every_path),
         cmocka_unit_test(reference_products_are_sums_of_rounded_numbers),
         cmocka_unit_test(onednn_products_are_the_same_sums),

@@ -4,6 +4,11 @@
 #include "nn/ref/isa.h"
 #include "nn/ref/lanes.h"
 
+float K(max)(size_t n, const float *x)
+{
+    return dulm_max(n, x);
+}
+
 void K(softmax)(size_t rows, size_t n, float scale, float *s)
 {
     for (size_t r = 0; r < rows; r++) {
@@ -35,7 +40,7 @@ void K(softmax_backward)(size_t rows, size_t n, float scale, const float *p, flo
 
 /* Sum of e^(x - top): lanes in single within blocks of 1024, blocks in double, so that the error does
  * not grow with the vocabulary. */
-static double exp_sum(size_t n, const float *restrict x, float top)
+double K(exp_sum)(size_t n, const float *restrict x, float top)
 {
     double total = 0;
     for (size_t b = 0; b < n; b += 1024) {
@@ -56,7 +61,7 @@ void K(cross_entropy)(size_t n, float *logits, size_t target, float d_ce, float 
                       double *ce, double *uniform_ce)
 {
     const float top = dulm_max(n, logits);
-    const double sum = exp_sum(n, logits, top);
+    const double sum = K(exp_sum)(n, logits, top);
     const double lse = (double)top + log(sum);
     double mean = 0;
     for (size_t b = 0; b < n; b += 1024)
