@@ -98,15 +98,15 @@ def score(program, work, report):
     alone = evaluate(program, folder, f"{work}/test-100.jsonl", causal, "--batch", "1", *([] if causal else ["--steps", "1,4,10,50"]))
     def key(item):
         return "left to right" if causal else str(item["steps"])
-    return {**report, "bleu": {key(i): i["bleu"] for i in bleu}, "seconds_1000": {key(i): round(i["seconds"], 2) for i in bleu},
+    return {**report, "bleu": {key(i): [round(x, 2) for x in (i["bleu"], *i["bleu_interval"])] for i in bleu}, "seconds_1000": {key(i): round(i["seconds"], 2) for i in bleu},
             "ms_alone": {key(i): round(10 * i["seconds"], 2) for i in alone}}
 
 
 def table(results):
     print("| run | validation cross entropy | K | BLEU | ms a sentence, alone | s for 1,000 |\n|---|---|---|---|---|---|")
     for r in results:
-        for k, bleu in r["bleu"].items():
-            print(f"| {r['run']} | {min(r['validation_cross_entropy']):.2f} | {k} | {bleu} | {r['ms_alone'][k]:.0f} | {r['seconds_1000'][k]:.0f} |")
+        for k, (bleu, low, high) in r["bleu"].items():
+            print(f"| {r['run']} | {min(r['validation_cross_entropy']):.2f} | {k} | {bleu:.1f} [{low:.1f}, {high:.1f}] | {r['ms_alone'][k]:.0f} | {r['seconds_1000'][k]:.0f} |")
 
 
 def main():

@@ -19,7 +19,7 @@ from ._native import (Cancelled, Error, FileError, FormatError, InvalidArgument,
 from .data import Dataset, Loss, Reader, Record, Schedule, shuffle
 from .denoising import EDITABLE, GIVEN, MASKED, Change, Denoising, Row, Sampler, Session, Step, policies
 from .models import Adapter, Encoding, LengthHead, Model, ModelInfo, Runtime, SpecialIds, Tokenizer
-from .metrics import bleu, chrf, last_number, match, rouge
+from .metrics import Rouge, bleu, chrf, last_number, match, rouge
 from .training import LengthTrainer, Report, Trainer, encode_row
 
 __version__ = _lib.diffulm_version().decode()

@@ -2,7 +2,6 @@
 import ctypes
 import ctypes.util
 import difflib
-import functools
 import json
 import os
 import threading
@@ -224,7 +223,7 @@ def text_of(call, start=256):
 class Handle:
     """Owns a handle of the library. A context manager; closed at the latest when it is collected."""
 
-    _release = None  # name of the function that gives the handle back
+    _release = ""  # name of the function that gives the handle back
 
     def __init__(self, address):
         self._address = address
@@ -291,11 +290,12 @@ def interruptible(call, cancel):
     return result
 
 
-@functools.lru_cache(maxsize=1)
+try:
+    import numpy as _numpy
+except ImportError:
+    _numpy = None  # type: ignore[assignment,unused-ignore]
+
+
 def numpy():
     """numpy, or None where it is not installed."""
-    try:
-        import numpy
-    except ImportError:
-        return None
-    return numpy
+    return _numpy

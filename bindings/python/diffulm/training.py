@@ -53,7 +53,7 @@ def _reported_rows(function, address, rows, *arguments):
 class _Saved(n.Handle):
     """What both trainers do with checkpoints."""
 
-    _save = _restore = None
+    _save = _restore = ""
 
     def save(self, path, note=b""):
         """A checkpoint with `note`, bytes of the caller's own: complete or absent."""
@@ -199,7 +199,7 @@ def _batches(pairs, tokenizer, tokens, shuffle, draws):
 def _bar(steps):
     """tqdm where it is installed, else a line on standard error every two seconds."""
     try:
-        import tqdm
+        import tqdm  # type: ignore[import-untyped,import-not-found,unused-ignore]
     except ImportError:
         return _line(steps)
     bar = tqdm.tqdm(total=steps or None, unit="update")
