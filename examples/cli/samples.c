@@ -10,6 +10,7 @@
 #include "denoise.h"
 
 #define STEPS 10
+#define TOKENS 4096 /* of canvases denoised together, but for the last: memory grows with them */
 
 /* [[text, kind, change], ...] of a canvas; before: the frame before, or NULL. */
 static json_t *frame_json(const struct cli_bundle *b, const int32_t *tokens, const int32_t *before,
@@ -52,18 +53,15 @@ static void make_canvas(const struct cli_bundle *b, const struct rows *rows, siz
     }
 }
 
-/* Denoises the canvas, which then holds the answer; frames get its states if they are wanted. */
-static diffulm_status run(const struct cli_bundle *b, const diffulm_model *model, int32_t mask,
-                          const struct sample_place *at, struct canvas *c, json_t *frames)
+/* A session for canvases of up to `longest` tokens. */
+static diffulm_status open_session(const struct cli_bundle *b, const diffulm_model *model,
+                                   int32_t mask, const struct sample_place *at, size_t longest,
+                                   diffulm_session **out)
 {
     struct diffulm_sampler_options so = DIFFULM_SAMPLER_OPTIONS_INIT;
     struct diffulm_session_options options = DIFFULM_SESSION_OPTIONS_INIT;
     diffulm_sampler *sampler = NULL;
-    diffulm_session *session = NULL;
-    const size_t n = c->tokens.count;
-    int32_t *next = cli_alloc(n, sizeof *next);
-    size_t row, length;
-    so.steps = at->causal ? (int32_t)n : STEPS;
+    so.steps = at->causal ? (int32_t)longest : STEPS;
     so.shift_logits = at->causal;
     options.mask_id = mask;
     options.attention = at->attention;
@@ -71,22 +69,32 @@ static diffulm_status run(const struct cli_bundle *b, const diffulm_model *model
     options.stop_id = at->causal ? b->ids.eos : -1;
     diffulm_status rc = diffulm_sampler_create(at->causal ? "ar" : NULL, &so, &sampler);
     if (rc == DIFFULM_OK)
-        rc = diffulm_session_create((diffulm_model *)(uintptr_t)model, sampler, &options, &session);
+        rc = diffulm_session_create((diffulm_model *)(uintptr_t)model, sampler, &options, out);
+    diffulm_sampler_unref(sampler);
+    return rc;
+}
+
+/* Denoises the canvas, which then holds the answer; frames get its states. */
+static diffulm_status run(const struct cli_bundle *b, const diffulm_model *model, int32_t mask,
+                          const struct sample_place *at, struct canvas *c, json_t *frames)
+{
+    diffulm_session *session = NULL;
+    const size_t n = c->tokens.count;
+    int32_t *next = cli_alloc(n, sizeof *next);
+    size_t row, length;
+    diffulm_status rc = open_session(b, model, mask, at, n, &session);
     if (rc == DIFFULM_OK)
         rc = diffulm_session_add(session, c->tokens.ids, n, c->roles, NULL, &row);
-    if (frames)
-        json_array_append_new(frames, frame_json(b, c->tokens.ids, NULL, c->roles, n, mask));
+    json_array_append_new(frames, frame_json(b, c->tokens.ids, NULL, c->roles, n, mask));
     for (rc = rc == DIFFULM_OK ? DIFFULM_AGAIN : rc; rc == DIFFULM_AGAIN;) {
         rc = diffulm_session_step(session, NULL);
         if (rc < 0 || diffulm_session_tokens(session, 0, next, n, &length) < 0)
             break;
-        if (frames)
-            json_array_append_new(frames, frame_json(b, next, c->tokens.ids, c->roles, n, mask));
+        json_array_append_new(frames, frame_json(b, next, c->tokens.ids, c->roles, n, mask));
         memcpy(c->tokens.ids, next, n * sizeof *next);
     }
     free(next);
     diffulm_session_destroy(session);
-    diffulm_sampler_unref(sampler);
     return rc < 0 ? rc : DIFFULM_OK;
 }
 
@@ -101,16 +109,46 @@ static char *answer_of(const struct cli_bundle *b, const struct canvas *c)
                       c->answer_end - c->answer_begin);
 }
 
-diffulm_status samples_answer(const struct cli_bundle *b, const diffulm_model *model,
-                              const struct rows *rows, size_t row, const struct sample_place *at,
-                              char **text)
+/* Denoises canvases together, which then hold the answers. */
+static diffulm_status run_all(const struct cli_bundle *b, const diffulm_model *model,
+                              const struct sample_place *at, struct canvas *canvases, size_t count,
+                              size_t longest)
 {
-    struct canvas c;
-    make_canvas(b, rows, row, mask_of(b), at->causal, &c);
-    diffulm_status rc = run(b, model, mask_of(b), at, &c, NULL);
-    if (rc == DIFFULM_OK && !(*text = answer_of(b, &c)))
-        rc = DIFFULM_E_STATE; /* the message is the decoder's */
-    canvas_release(&c);
+    diffulm_session *session = NULL;
+    size_t row, length;
+    diffulm_status rc = open_session(b, model, mask_of(b), at, longest, &session);
+    for (size_t i = 0; rc == DIFFULM_OK && i < count; i++)
+        rc = diffulm_session_add(session, canvases[i].tokens.ids, canvases[i].tokens.count,
+                                 canvases[i].roles, NULL, &row);
+    if (rc == DIFFULM_OK)
+        rc = diffulm_session_run(session);
+    for (size_t i = 0; rc >= 0 && i < count; i++)
+        rc = diffulm_session_tokens(session, i, canvases[i].tokens.ids, canvases[i].tokens.count,
+                                    &length);
+    diffulm_session_destroy(session);
+    return rc < 0 ? rc : DIFFULM_OK;
+}
+
+diffulm_status samples_answer(const struct cli_bundle *b, const diffulm_model *model,
+                              const struct rows *rows, size_t first, const struct sample_place *at,
+                              char *texts[SAMPLES_TOGETHER], size_t *count)
+{
+    struct canvas canvases[SAMPLES_TOGETHER];
+    size_t longest = 0, n = 0, tokens = 0;
+    for (; n < SAMPLES_TOGETHER && first + n < rows->count && tokens < TOKENS; n++) {
+        make_canvas(b, rows, first + n, mask_of(b), at->causal, &canvases[n]);
+        tokens += canvases[n].tokens.count;
+        longest = canvases[n].tokens.count > longest ? canvases[n].tokens.count : longest;
+    }
+    diffulm_status rc = run_all(b, model, at, canvases, n, longest);
+    *count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (rc == DIFFULM_OK && !(texts[(*count)++] = answer_of(b, &canvases[i]))) {
+            rc = DIFFULM_E_STATE; /* the message is the decoder's */
+            --*count;
+        }
+        canvas_release(&canvases[i]);
+    }
     return rc;
 }
 

@@ -18,9 +18,11 @@ diffulm_status samples_write(const char *path, const struct cli_bundle *bundle,
                              const diffulm_model *model, const struct rows *rows, size_t count,
                              const struct sample_place *at);
 
-/* The model's answer to one row, as above (stage, step and first are not used); *text is the caller's (free). */
+/* The model's answers to rows from `first` on, as above (stage, step and first are not used), denoised together; *count texts are
+ * the caller's (free), on failure too. */
+enum { SAMPLES_TOGETHER = 64 };
 diffulm_status samples_answer(const struct cli_bundle *bundle, const diffulm_model *model,
-                              const struct rows *rows, size_t row, const struct sample_place *at,
-                              char **text);
+                              const struct rows *rows, size_t first, const struct sample_place *at,
+                              char *texts[SAMPLES_TOGETHER], size_t *count);
 
 #endif

@@ -48,13 +48,16 @@ static diffulm_status score(const struct run *run, const diffulm_model *model,
     struct answer_score *scores = cli_alloc(rows->count, sizeof *scores);
     size_t *all = cli_alloc(rows->count, sizeof *all);
     diffulm_status rc = DIFFULM_OK;
-    for (size_t r = 0; rc == DIFFULM_OK && r < rows->count; r++) {
-        char *text = NULL;
-        all[r] = r;
-        rc = samples_answer(&run->bundle, model, rows, r, at, &text);
-        if (rc == DIFFULM_OK && answer_compare(&options, text, rows->targets[r], &scores[r]) != 0)
-            rc = FINETUNE_TOLD;
-        free(text);
+    for (size_t r = 0, n; rc == DIFFULM_OK && r < rows->count; r += n) {
+        char *texts[SAMPLES_TOGETHER];
+        rc = samples_answer(&run->bundle, model, rows, r, at, texts, &n);
+        for (size_t i = 0; i < n; i++) {
+            all[r + i] = r + i;
+            if (rc == DIFFULM_OK &&
+                answer_compare(&options, texts[i], rows->targets[r + i], &scores[r + i]) != 0)
+                rc = FINETUNE_TOLD;
+            free(texts[i]);
+        }
     }
     if (rc == DIFFULM_OK)
         *percent = answers_score(&options, metric, scores, all, rows->count);
