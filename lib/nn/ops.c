@@ -40,6 +40,11 @@ diffulm_status dulm_gemm(const struct diffulm_runtime *rt, bool trans_a, bool tr
 {
     if (m == 0 || n == 0)
         return DIFFULM_OK;
+    if (k == 0) {
+        if (!accumulate)
+            dulm_fill_rows(rt, m, n, ldc, NULL, c);
+        return DIFFULM_OK;
+    }
     return rt->precision == DIFFULM_PRECISION_BF16
                ? dulm_gemm_bf16(rt, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc)
                : dulm_gemm_f32(rt, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);

@@ -172,6 +172,8 @@ static void check_products(const diffulm_runtime *rt, product *multiply)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int variant = 0; variant < 16; variant++)
             check_product(rt, multiply, shapes[i], variant, 4000);
+    for (int variant = 0; variant < 16 && multiply == dulm_gemm; variant++)
+        check_product(rt, multiply, (struct shape){4, 3, 0}, variant, 50);
     /* More than one block of the inner dimension, of rows and of columns. */
     for (int variant = 0; variant < 16; variant += 5)
         check_product(rt, multiply, (struct shape){2, 600, 16400}, variant, 50);
