@@ -23,6 +23,7 @@ RUNS = {
     "diffusion": ("encoder", "diffusion", "train"),
     "causal, twice as long": ("causal", "causal", "train"),
     "diffusion, distilled": ("diffusion", "diffusion", "distilled"),
+    "diffusion, distilled, lengths predicted": ("diffusion, distilled", "length", "train"),
 }
 
 
@@ -36,6 +37,8 @@ def recipe(work, name, updates, precision):
              "warmup": updates // 20, "validate_every": max(1, updates // 4), "keep_best": True}
     if objective == "diffusion":
         stage.update(corruption="single", weight="constant")
+    if objective == "length":
+        stage = {"objective": "length", "steps": 500, "tokens": TOKENS, "lr": 1e-3, "lr_schedule": "linear", "warmup": 25}
     return {"output": folder_of(work, name), "model": f"{work}/encoder" if start == "encoder" else folder_of(work, start),
             "data": f"{work}/{data}.jsonl", "validation": f"{work}/validation.jsonl", "threads": 1, "seed": 1, "precision": precision,
             "attention": "causal" if objective == "causal" else "full", "checkpoint_every": 100, "keep": 1, "samples": 4,
@@ -82,31 +85,36 @@ def train(program, work, name, updates, precision):
         return json.load(file)
 
 
-def evaluate(program, folder, rows, causal, *more):
-    how = ["--causal", "--trim", "64"] if causal else ["--oracle"]
-    command = [program, "evaluate", folder, rows, "--metrics", "bleu", "--threads", "1", "--json", *how, *more]
+HOW = {"causal": ["--causal", "--trim", "64"], "diffusion": ["--oracle", "--steps", "1,4,10,50"],
+       "length": ["--length-beam", "1,5", "--steps", "4,10"]}
+
+
+def evaluate(program, folder, rows, objective, *more):
+    command = [program, "evaluate", folder, rows, "--metrics", "bleu", "--threads", "1", "--json", *HOW[objective], *more]
     items = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return [item for item in items if item["task"]]
 
 
 def score(program, work, report):
     """BLEU of all test sentences, and the milliseconds that one of the first 100 waits for its translation alone."""
-    folder, causal = folder_of(work, report["run"]), RUNS[report["run"]][1] == "causal"
+    folder, objective = folder_of(work, report["run"]), RUNS[report["run"]][1]
     with open(f"{work}/test.jsonl", encoding="utf-8") as file:
         write_jsonl(f"{work}/test-100.jsonl", [json.loads(line) for line in file][:100])
-    bleu = evaluate(program, folder, f"{work}/test.jsonl", causal, "--confidence", "1000", *([] if causal else ["--steps", "1,4,10,50"]))
-    alone = evaluate(program, folder, f"{work}/test-100.jsonl", causal, "--batch", "1", *([] if causal else ["--steps", "1,4,10,50"]))
+    bleu = evaluate(program, folder, f"{work}/test.jsonl", objective, "--confidence", "1000")
+    alone = evaluate(program, folder, f"{work}/test-100.jsonl", objective, "--batch", "1")
+
     def key(item):
-        return "left to right" if causal else str(item["steps"])
-    return {**report, "bleu": {key(i): [round(x, 2) for x in (i["bleu"], *i["bleu_interval"])] for i in bleu}, "seconds_1000": {key(i): round(i["seconds"], 2) for i in bleu},
-            "ms_alone": {key(i): round(10 * i["seconds"], 2) for i in alone}}
+        beam = f", {item['length_beam']} lengths" if objective == "length" else ""
+        return "left to right" if objective == "causal" else f"{item['steps']}{beam}"
+    return {**report, "bleu": {key(i): [round(x, 2) for x in (i["bleu"], *i["bleu_interval"])] for i in bleu},
+            "seconds_1000": {key(i): round(i["seconds"], 2) for i in bleu}, "ms_alone": {key(i): round(10 * i["seconds"], 2) for i in alone}}
 
 
 def table(results):
     print("| run | validation cross entropy | K | BLEU | ms a sentence, alone | s for 1,000 |\n|---|---|---|---|---|---|")
     for r in results:
         for k, (bleu, low, high) in r["bleu"].items():
-            print(f"| {r['run']} | {min(r['validation_cross_entropy']):.2f} | {k} | {bleu:.1f} [{low:.1f}, {high:.1f}] | {r['ms_alone'][k]:.0f} | {r['seconds_1000'][k]:.0f} |")
+            print(f"| {r['run']} | {min(r['validation_cross_entropy'], default=0):.2f} | {k} | {bleu:.1f} [{low:.1f}, {high:.1f}] | {r['ms_alone'][k]:.0f} | {r['seconds_1000'][k]:.0f} |")
 
 
 def main():

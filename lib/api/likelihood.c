@@ -1,6 +1,7 @@
 /* likelihood.c: checks, then one row after another. */
 #include <diffulm/likelihood.h>
 
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "diffusion/likelihood.h"
@@ -14,7 +15,7 @@ static diffulm_status check_options(const diffulm_model *model,
                                     const struct diffulm_likelihood_options *options,
                                     struct diffulm_likelihood_options *o)
 {
-    if (!options || options->struct_size != sizeof *options)
+    if (!options || !dulm_struct_fits(options, sizeof *options))
         return dulm_fail(DIFFULM_E_ARGUMENT, "likelihood options: NULL, or struct_size is not %zu",
                          sizeof *options);
     *o = *options;
@@ -42,7 +43,7 @@ static diffulm_status check_options(const diffulm_model *model,
 static diffulm_status check_rows(const diffulm_model *model, const struct diffulm_rows *rows,
                                  size_t *longest)
 {
-    if (!rows || rows->struct_size != sizeof *rows || !rows->offsets || !rows->tokens)
+    if (!rows || !dulm_struct_fits(rows, sizeof *rows) || !rows->offsets || !rows->tokens)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "rows: struct_size must be %zu, offsets and tokens not NULL",
                          sizeof *rows);

@@ -3,6 +3,7 @@
 
 #include "arch/adapter.h"
 #include "arch/score.h"
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -14,11 +15,11 @@ void diffulm_model_options_init(struct diffulm_model_options *options)
 diffulm_status diffulm_model_get_info(const diffulm_model *model, struct diffulm_model_info *info)
 {
     dulm_error_clear();
-    if (!model || !info || info->struct_size != sizeof *info)
+    if (!model || !info || !dulm_struct_fits(info, sizeof *info))
         return dulm_fail(DIFFULM_E_ARGUMENT, "model info: struct_size must be %zu", sizeof *info);
     const struct dulm_config *c = &model->config;
     *info = (struct diffulm_model_info){
-        .struct_size = sizeof *info,
+        .struct_size = info->struct_size,
         .family = dulm_family_of(c->family)->model_type,
         .vocabulary = c->vocabulary,
         .hidden = c->hidden,
@@ -57,7 +58,7 @@ const char *diffulm_model_parameter(const diffulm_model *model, size_t index, in
 static diffulm_status convert(const diffulm_model *model, const struct diffulm_batch *batch,
                               const void *out, struct dulm_batch *inner)
 {
-    if (!model || !batch || !out || batch->struct_size != sizeof *batch || !batch->offsets ||
+    if (!model || !batch || !out || !dulm_struct_fits(batch, sizeof *batch) || !batch->offsets ||
         !batch->tokens)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "batch: struct_size must be %zu, offsets, tokens and out not NULL",

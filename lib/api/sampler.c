@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "diffusion/policy.h"
@@ -13,7 +14,7 @@ static diffulm_status view(const diffulm_sampler *sampler,
                            const struct diffulm_sampler_state *state, int32_t k,
                            struct dulm_row *row, struct dulm_draws *draws)
 {
-    if (!sampler || !state || state->struct_size != sizeof *state || !state->tokens ||
+    if (!sampler || !state || !dulm_struct_fits(state, sizeof *state) || !state->tokens ||
         !state->scores || !state->noisy || !state->generated)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "sampler state: struct_size must be %zu and no array NULL", sizeof *state);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "diffusion/session.h"
@@ -51,9 +52,11 @@ diffulm_status diffulm_session_create(diffulm_model *model, diffulm_sampler *sam
 {
     dulm_error_clear();
     struct diffulm_session_options o = DIFFULM_SESSION_OPTIONS_INIT;
-    if (options && options->struct_size != sizeof o)
-        return dulm_fail(DIFFULM_E_ARGUMENT, "session options: struct_size is %zu, expected %zu",
-                         options->struct_size, sizeof o);
+    if (options && !dulm_struct_fits(options, sizeof o))
+        return dulm_fail(
+            DIFFULM_E_ARGUMENT,
+            "session options: struct_size is %zu, expected %zu, or more with zeros at the end",
+            options->struct_size, sizeof o);
     if (options)
         o = *options;
     diffulm_status rc = out ? check_create(model, sampler, &o)
@@ -127,9 +130,11 @@ diffulm_status diffulm_session_add(diffulm_session *s, const int32_t *tokens, si
 {
     dulm_error_clear();
     struct diffulm_row_options o = DIFFULM_ROW_OPTIONS_INIT;
-    if (options && options->struct_size != sizeof o)
-        return dulm_fail(DIFFULM_E_ARGUMENT, "row options: struct_size is %zu, expected %zu",
-                         options->struct_size, sizeof o);
+    if (options && !dulm_struct_fits(options, sizeof o))
+        return dulm_fail(
+            DIFFULM_E_ARGUMENT,
+            "row options: struct_size is %zu, expected %zu, or more with zeros at the end",
+            options->struct_size, sizeof o);
     if (options)
         o = *options;
     if (!s || !tokens || !roles || !row)
@@ -172,7 +177,7 @@ static void fill_report(const diffulm_session *s, struct diffulm_step_report *re
 diffulm_status diffulm_session_step(diffulm_session *s, struct diffulm_step_report *report)
 {
     dulm_error_clear();
-    if (!s || (report && report->struct_size != sizeof *report))
+    if (!s || (report && !dulm_struct_fits(report, sizeof *report)))
         return dulm_fail(DIFFULM_E_ARGUMENT, "session is NULL, or report's struct_size is not %zu",
                          sizeof *report);
     diffulm_status rc = DIFFULM_OK;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "io/file.h"
@@ -84,7 +85,7 @@ void diffulm_tokenizer_options_init(struct diffulm_tokenizer_options *options)
 
 static diffulm_status check_options(const struct diffulm_tokenizer_options *o)
 {
-    if (o && (o->struct_size != sizeof *o || o->mask_lstrip < 0 || o->mask_lstrip > 1))
+    if (o && (!dulm_struct_fits(o, sizeof *o) || o->mask_lstrip < 0 || o->mask_lstrip > 1))
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "tokenizer options: struct_size must be %zu, mask_lstrip 0 or 1",
                          sizeof *o);
@@ -213,8 +214,9 @@ diffulm_status diffulm_tokenizer_encode(const diffulm_tokenizer *tokenizer, cons
                                         struct diffulm_encoding *encoding)
 {
     dulm_error_clear();
-    if (!tokenizer || (!text && length) || !encoding || encoding->struct_size != sizeof *encoding ||
-        (options && options->struct_size != sizeof *options))
+    if (!tokenizer || (!text && length) || !encoding ||
+        !dulm_struct_fits(encoding, sizeof *encoding) ||
+        (options && !dulm_struct_fits(options, sizeof *options)))
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "encode: an argument is NULL, or a struct_size is not %zu and %zu",
                          sizeof *encoding, sizeof *options);
@@ -286,7 +288,7 @@ diffulm_status diffulm_tokenizer_special_ids(const diffulm_tokenizer *tokenizer,
                                              struct diffulm_special_ids *out)
 {
     dulm_error_clear();
-    if (!tokenizer || !out || out->struct_size != sizeof *out)
+    if (!tokenizer || !out || !dulm_struct_fits(out, sizeof *out))
         return dulm_fail(DIFFULM_E_ARGUMENT, "special ids: struct_size must be %zu", sizeof *out);
     *out = tokenizer->special;
     return DIFFULM_OK;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "arch/model.h"
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/rng.h"
@@ -75,9 +76,11 @@ diffulm_status diffulm_model_create(const char *config, size_t length,
     struct diffulm_model_options o = DIFFULM_MODEL_OPTIONS_INIT;
     if (!config || !out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "model create: config and out must not be NULL");
-    if (options && options->struct_size != sizeof o)
-        return dulm_fail(DIFFULM_E_ARGUMENT, "model options: struct_size is %zu, expected %zu",
-                         options->struct_size, sizeof o);
+    if (options && !dulm_struct_fits(options, sizeof o))
+        return dulm_fail(
+            DIFFULM_E_ARGUMENT,
+            "model options: struct_size is %zu, expected %zu, or more with zeros at the end",
+            options->struct_size, sizeof o);
     if (options)
         o = *options;
     if (!(o.init_std >= 0) || o.init_std > 1)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arch/model.h"
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "io/file.h"
@@ -247,9 +248,11 @@ diffulm_status diffulm_model_open(const char *folder, const struct diffulm_model
     struct diffulm_model_options o = DIFFULM_MODEL_OPTIONS_INIT;
     if (!folder || !out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "model open: folder and out must not be NULL");
-    if (options && options->struct_size != sizeof o)
-        return dulm_fail(DIFFULM_E_ARGUMENT, "model options: struct_size is %zu, expected %zu",
-                         options->struct_size, sizeof o);
+    if (options && !dulm_struct_fits(options, sizeof o))
+        return dulm_fail(
+            DIFFULM_E_ARGUMENT,
+            "model options: struct_size is %zu, expected %zu, or more with zeros at the end",
+            options->struct_size, sizeof o);
     if (options)
         o = *options;
     if (o.head < 0 || o.head > DIFFULM_HEAD_FRESH)

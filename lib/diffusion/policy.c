@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -100,7 +101,7 @@ diffulm_status diffulm_sampler_create(const char *policy,
 {
     dulm_error_clear();
     struct diffulm_sampler s = {.options = DIFFULM_SAMPLER_OPTIONS_INIT};
-    if (!out || (options && options->struct_size != sizeof *options))
+    if (!out || (options && !dulm_struct_fits(options, sizeof *options)))
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "sampler create: out is NULL, or struct_size is not %zu", sizeof *options);
     if (options)

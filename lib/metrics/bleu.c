@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "metrics/bleu_tokenize.h"
@@ -16,9 +17,11 @@ static diffulm_status check(const struct diffulm_bleu_options *options,
                             struct diffulm_bleu_options *o)
 {
     *o = (struct diffulm_bleu_options)DIFFULM_BLEU_OPTIONS_INIT;
-    if (options && options->struct_size != sizeof *o)
-        return dulm_fail(DIFFULM_E_ARGUMENT, "BLEU options: struct_size is %zu, expected %zu",
-                         options->struct_size, sizeof *o);
+    if (options && !dulm_struct_fits(options, sizeof *o))
+        return dulm_fail(
+            DIFFULM_E_ARGUMENT,
+            "BLEU options: struct_size is %zu, expected %zu, or more with zeros at the end",
+            options->struct_size, sizeof *o);
     if (options)
         *o = *options;
     o->max_order = o->max_order == 0 ? 4 : o->max_order;
@@ -95,8 +98,8 @@ diffulm_status diffulm_bleu_add(const struct diffulm_bleu_options *options,
     dulm_error_clear();
     struct diffulm_bleu_options o;
     diffulm_status rc = check(options, &o);
-    if (rc == DIFFULM_OK &&
-        (!references || count == 0 || !statistics || statistics->struct_size != sizeof *statistics))
+    if (rc == DIFFULM_OK && (!references || count == 0 || !statistics ||
+                             !dulm_struct_fits(statistics, sizeof *statistics)))
         rc = dulm_fail(DIFFULM_E_ARGUMENT,
                        "BLEU: there must be a reference, and statistics with struct_size %zu",
                        sizeof *statistics);
@@ -154,14 +157,14 @@ diffulm_status diffulm_bleu_score(const struct diffulm_bleu_options *options,
     struct diffulm_bleu_options o;
     diffulm_status rc = check(options, &o);
     if (rc == DIFFULM_OK &&
-        (!s || s->struct_size != sizeof *s || !out || out->struct_size != sizeof *out))
+        (!s || !dulm_struct_fits(s, sizeof *s) || !out || !dulm_struct_fits(out, sizeof *out)))
         rc =
             dulm_fail(DIFFULM_E_ARGUMENT, "BLEU: struct_size of statistics must be %zu, of out %zu",
                       sizeof *s, sizeof *out);
     if (rc < 0)
         return rc;
     const double h = (double)s->hypothesis_length, r = (double)s->reference_length;
-    struct diffulm_bleu b = {.struct_size = sizeof b, .brevity_penalty = 1};
+    struct diffulm_bleu b = {.struct_size = out->struct_size, .brevity_penalty = 1};
     bool any = false;
     if (h < r)
         b.brevity_penalty = h > 0 ? exp(1 - r / h) : 0;

@@ -1,6 +1,7 @@
 /* chrf.c: F-scores of character and word n-grams. */
 #include <string.h>
 
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "metrics/words.h"
@@ -15,9 +16,11 @@ static diffulm_status check(const struct diffulm_chrf_options *options,
                             struct diffulm_chrf_options *o)
 {
     *o = (struct diffulm_chrf_options)DIFFULM_CHRF_OPTIONS_INIT;
-    if (options && options->struct_size != sizeof *o)
-        return dulm_fail(DIFFULM_E_ARGUMENT, "chrF options: struct_size is %zu, expected %zu",
-                         options->struct_size, sizeof *o);
+    if (options && !dulm_struct_fits(options, sizeof *o))
+        return dulm_fail(
+            DIFFULM_E_ARGUMENT,
+            "chrF options: struct_size is %zu, expected %zu, or more with zeros at the end",
+            options->struct_size, sizeof *o);
     if (options)
         *o = *options;
     o->char_order = o->char_order == 0 ? 6 : o->char_order;
@@ -166,8 +169,8 @@ diffulm_status diffulm_chrf_add(const struct diffulm_chrf_options *options,
     struct diffulm_chrf_statistics best = {0}, now;
     double most = -1;
     diffulm_status rc = check(options, &o);
-    if (rc == DIFFULM_OK &&
-        (!references || count == 0 || !statistics || statistics->struct_size != sizeof *statistics))
+    if (rc == DIFFULM_OK && (!references || count == 0 || !statistics ||
+                             !dulm_struct_fits(statistics, sizeof *statistics)))
         rc = dulm_fail(DIFFULM_E_ARGUMENT,
                        "chrF: there must be a reference, and statistics with struct_size %zu",
                        sizeof *statistics);
@@ -197,7 +200,7 @@ diffulm_status diffulm_chrf_score(const struct diffulm_chrf_options *options,
     struct diffulm_chrf_options o;
     diffulm_status rc = check(options, &o);
     if (rc == DIFFULM_OK &&
-        (!statistics || statistics->struct_size != sizeof *statistics || !score))
+        (!statistics || !dulm_struct_fits(statistics, sizeof *statistics) || !score))
         rc = dulm_fail(DIFFULM_E_ARGUMENT, "chrF: score is NULL, or struct_size is not %zu",
                        sizeof *statistics);
     if (rc == DIFFULM_OK)

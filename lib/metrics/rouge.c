@@ -1,6 +1,7 @@
 /* rouge.c: overlap of n-grams, and longest common subsequences of texts and of sentences. */
 #include <string.h>
 
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "metrics/stem.h"
@@ -205,7 +206,7 @@ diffulm_status diffulm_rouge_score(int32_t kind, int32_t stem,
 {
     dulm_error_clear();
     if (kind < 0 || kind > DIFFULM_ROUGE_L_WHITE_SPACE || stem < 0 || stem > 1 || !out ||
-        out->struct_size != sizeof *out)
+        !dulm_struct_fits(out, sizeof *out))
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "ROUGE: kind is %d, expected 0 to 4, stem %d, 0 or 1; struct_size of out "
                          "must be %zu",

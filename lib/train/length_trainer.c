@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -38,7 +39,7 @@ diffulm_status diffulm_length_trainer_create(const diffulm_length_head *head,
 {
     dulm_error_clear();
     struct diffulm_trainer_options o = DIFFULM_TRAINER_OPTIONS_INIT;
-    if (!head || !out || (options && options->struct_size != sizeof o))
+    if (!head || !out || (options && !dulm_struct_fits(options, sizeof o)))
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "length trainer: head or out is NULL, or struct_size is not %zu",
                          sizeof o);
@@ -108,7 +109,7 @@ static diffulm_status pack(struct diffulm_length_trainer *t, const struct difful
 diffulm_status dulm_length_trainer_gradient(struct diffulm_length_trainer *t,
                                             const struct diffulm_rows *rows, double *loss)
 {
-    if (!rows || rows->struct_size != sizeof *rows || rows->rows == 0 || !rows->source_lengths)
+    if (!rows || !dulm_struct_fits(rows, sizeof *rows) || rows->rows == 0 || !rows->source_lengths)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "rows: none, no source lengths, or struct_size is not %zu", sizeof *rows);
     const size_t classes = (size_t)t->model->config.positions;
@@ -148,7 +149,7 @@ diffulm_status diffulm_length_trainer_step(diffulm_length_trainer *t,
                                            struct diffulm_trainer_report *report)
 {
     dulm_error_clear();
-    if (!t || (report && report->struct_size != sizeof *report))
+    if (!t || (report && !dulm_struct_fits(report, sizeof *report)))
         return dulm_fail(DIFFULM_E_ARGUMENT, "trainer is NULL, or report's struct_size is not %zu",
                          sizeof *report);
     double loss, norm, lr;

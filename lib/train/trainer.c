@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arch/adapter.h"
+#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -167,7 +168,7 @@ diffulm_status diffulm_trainer_create(diffulm_model *model,
 {
     dulm_error_clear();
     struct diffulm_trainer_options o = DIFFULM_TRAINER_OPTIONS_INIT;
-    if (!model || !out || (options && options->struct_size != sizeof o))
+    if (!model || !out || (options && !dulm_struct_fits(options, sizeof o)))
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "trainer create: model or out is NULL, or struct_size is not %zu",
                          sizeof o);
@@ -243,7 +244,7 @@ static diffulm_status accumulate(struct diffulm_trainer *t,
 
 static diffulm_status check_report(const struct diffulm_trainer_report *report)
 {
-    if (report && report->struct_size != sizeof *report)
+    if (report && !dulm_struct_fits(report, sizeof *report))
         return dulm_fail(DIFFULM_E_ARGUMENT, "trainer report: struct_size must be %zu",
                          sizeof *report);
     return DIFFULM_OK;
@@ -254,7 +255,7 @@ diffulm_status diffulm_trainer_accumulate_corrupted(diffulm_trainer *t,
                                                     struct diffulm_trainer_report *report)
 {
     dulm_error_clear();
-    if (!t || !rows || rows->struct_size != sizeof *rows || rows->rows == 0)
+    if (!t || !rows || !dulm_struct_fits(rows, sizeof *rows) || rows->rows == 0)
         return dulm_fail(DIFFULM_E_ARGUMENT, "rows: none, or struct_size is not %zu", sizeof *rows);
     if (t->options.objective == DIFFULM_OBJECTIVE_CAUSAL)
         return dulm_fail(DIFFULM_E_ARGUMENT, "rows: the causal objective takes clean rows");
@@ -275,7 +276,7 @@ static diffulm_status corrupt(struct diffulm_trainer *t, const struct diffulm_ro
                               uint64_t seed, uint32_t step, uint32_t first,
                               struct diffulm_corrupted_rows *out)
 {
-    if (!clean || clean->struct_size != sizeof *clean || clean->rows == 0)
+    if (!clean || !dulm_struct_fits(clean, sizeof *clean) || clean->rows == 0)
         return dulm_fail(DIFFULM_E_ARGUMENT, "rows: none, or struct_size is not %zu",
                          sizeof *clean);
     struct dulm_row_buffers *b = t->buffers;

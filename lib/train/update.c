@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/abi.h"
 #include "base/error.h"
 #include "base/thread.h"
 #include "train/trainer.h"
@@ -78,7 +79,7 @@ diffulm_status dulm_optimizer_step(const struct diffulm_runtime *rt,
 diffulm_status diffulm_trainer_apply(diffulm_trainer *t, struct diffulm_trainer_report *report)
 {
     dulm_error_clear();
-    if (!t || (report && report->struct_size != sizeof *report))
+    if (!t || (report && !dulm_struct_fits(report, sizeof *report)))
         return dulm_fail(DIFFULM_E_ARGUMENT, "trainer is NULL, or report's struct_size is not %zu",
                          sizeof *report);
     if (t->micro_batches == 0)

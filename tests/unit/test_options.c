@@ -79,36 +79,43 @@ static void initialisers_equal_functions_byte_for_byte(void **state)
           AFTER(diffulm_trainer_options, checkpoint_activations));
 }
 
-/* A struct of a later version is larger, of an earlier one smaller; 0: never initialised. */
-static const size_t differences[] = {8, (size_t)-8, 0};
-enum { DIFFERENCES = 3 };
+/* Of a later version with something asked for in it, shorter than ours, never initialised; and of a later version with nothing in what we do
+ * not know, which is taken. */
+enum attempt { ASKS_MORE, SHORTER, UNSET, REFUSED, ASKS_NOTHING_MORE = REFUSED };
 
-/* Sets the size that attempt `i` claims for a struct of `size` bytes. */
-static size_t claimed(size_t size, int i)
+/* A copy of a struct of `size` bytes that claims to be so; valid until the eighth call after it. */
+static void *as(enum attempt kind, const void *object, size_t size)
 {
-    return differences[i] ? size + differences[i] : 0;
+    static uint64_t copies[8][64];
+    static size_t calls;
+    uint64_t *copy = copies[calls++ % 8];
+    assert_true(size + 8 <= sizeof *copies);
+    memset(copy, 0, sizeof *copies);
+    memcpy(copy, object, size);
+    copy[size / 8] = kind == ASKS_MORE;
+    const size_t claimed = kind == UNSET ? 0 : kind == SHORTER ? size - 8 : size + 8;
+    memcpy(copy, &claimed, sizeof claimed);
+    return copy;
 }
+#define AS(kind, object) as(kind, &(object), sizeof(object))
 
 static void runtime_model_and_sampler_refuse_other_sizes(void **state)
 {
     (void)state;
-    for (int i = 0; i < DIFFERENCES; i++) {
+    for (enum attempt i = 0; i < REFUSED; i++) {
         struct diffulm_runtime_options r = runtime_options;
         struct diffulm_model_options m = model_options;
         struct diffulm_sampler_options s = sampler_options;
         diffulm_runtime *runtime = NULL;
         diffulm_model *model = NULL;
         diffulm_sampler *sampler = NULL;
-        r.struct_size = claimed(sizeof r, i);
-        assert_int_equal(diffulm_runtime_create(&r, &runtime), DIFFULM_E_ARGUMENT);
+        assert_int_equal(diffulm_runtime_create(AS(i, r), &runtime), DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
-        m.struct_size = claimed(sizeof m, i);
-        assert_int_equal(diffulm_model_create("{}", 2, &m, &model), DIFFULM_E_ARGUMENT);
+        assert_int_equal(diffulm_model_create("{}", 2, AS(i, m), &model), DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
-        assert_int_equal(diffulm_model_open("/nonexistent", &m, &model), DIFFULM_E_ARGUMENT);
+        assert_int_equal(diffulm_model_open("/nonexistent", AS(i, m), &model), DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
-        s.struct_size = claimed(sizeof s, i);
-        assert_int_equal(diffulm_sampler_create("ar", &s, &sampler), DIFFULM_E_ARGUMENT);
+        assert_int_equal(diffulm_sampler_create("ar", AS(i, s), &sampler), DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
         assert_true(!runtime && !model && !sampler);
     }
@@ -122,11 +129,12 @@ static void sampler_state_of_another_size_is_refused(void **state)
     float scores[1] = {0}, logits[4] = {0, 1, 0, 0};
     uint8_t noisy[1] = {1}, generated[1] = {1}, wanted[1];
     assert_int_equal(diffulm_sampler_create("ar", NULL, &sampler), DIFFULM_OK);
-    for (int i = 0; i < DIFFERENCES; i++) {
-        struct diffulm_sampler_state s = {
-            claimed(sizeof s, i), 1, tokens, scores, noisy, generated, 0, 3, 0, 0};
-        assert_int_equal(diffulm_sampler_needs(sampler, &s, 1, wanted), DIFFULM_E_ARGUMENT);
-        assert_int_equal(diffulm_sampler_transition(sampler, &s, 1, logits, 4), DIFFULM_E_ARGUMENT);
+    for (enum attempt i = 0; i < REFUSED; i++) {
+        struct diffulm_sampler_state s = {sizeof s,  1, tokens, scores, noisy,
+                                          generated, 0, 3,      0,      0};
+        assert_int_equal(diffulm_sampler_needs(sampler, AS(i, s), 1, wanted), DIFFULM_E_ARGUMENT);
+        assert_int_equal(diffulm_sampler_transition(sampler, AS(i, s), 1, logits, 4),
+                         DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
         assert_int_equal(tokens[0], 3);
     }
@@ -141,21 +149,20 @@ static void session_refuses_other_sizes(void **state)
     diffulm_session *session = NULL, *none = NULL;
     assert_int_equal(diffulm_sampler_create("ar", NULL, &sampler), DIFFULM_OK);
     assert_int_equal(diffulm_session_create(model, sampler, NULL, &session), DIFFULM_OK);
-    for (int i = 0; i < DIFFERENCES; i++) {
+    for (enum attempt i = 0; i < REFUSED; i++) {
         struct diffulm_session_options o = session_options;
         struct diffulm_row_options r = row_options;
-        struct diffulm_step_report report = {.struct_size = claimed(sizeof report, i)};
+        struct diffulm_step_report report = {.struct_size = sizeof report};
         const int32_t tokens[1] = {3};
         const uint8_t roles[1] = {DIFFULM_ROLE_MASKED};
         size_t row;
-        o.struct_size = claimed(sizeof o, i);
-        assert_int_equal(diffulm_session_create(model, sampler, &o, &none), DIFFULM_E_ARGUMENT);
-        assert_message_names("struct_size");
-        r.struct_size = claimed(sizeof r, i);
-        assert_int_equal(diffulm_session_add(session, tokens, 1, roles, &r, &row),
+        assert_int_equal(diffulm_session_create(model, sampler, AS(i, o), &none),
                          DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
-        assert_int_equal(diffulm_session_step(session, &report), DIFFULM_E_ARGUMENT);
+        assert_int_equal(diffulm_session_add(session, tokens, 1, roles, AS(i, r), &row),
+                         DIFFULM_E_ARGUMENT);
+        assert_message_names("struct_size");
+        assert_int_equal(diffulm_session_step(session, AS(i, report)), DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
     }
     assert_null(none);
@@ -172,17 +179,16 @@ static void model_calls_refuse_other_sizes(void **state)
     const size_t offsets[2] = {0, 1};
     const int32_t tokens[1] = {3};
     float out[TINY_VOCABULARY];
-    for (int i = 0; i < DIFFERENCES; i++) {
-        struct diffulm_model_info info = {.struct_size = claimed(sizeof info, i)};
-        const struct diffulm_batch batch = {.struct_size = claimed(sizeof batch, i),
-                                            .rows = 1,
-                                            .offsets = offsets,
-                                            .tokens = tokens};
-        assert_int_equal(diffulm_model_get_info(model, &info), DIFFULM_E_ARGUMENT);
+    for (enum attempt i = 0; i < REFUSED; i++) {
+        struct diffulm_model_info info = {.struct_size = sizeof info};
+        const struct diffulm_batch batch = {
+            .struct_size = sizeof batch, .rows = 1, .offsets = offsets, .tokens = tokens};
+        assert_int_equal(diffulm_model_get_info(model, AS(i, info)), DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
-        assert_int_equal(diffulm_model_logits(model, &batch, NULL, 1, out), DIFFULM_E_ARGUMENT);
+        assert_int_equal(diffulm_model_logits(model, AS(i, batch), NULL, 1, out),
+                         DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
-        assert_int_equal(diffulm_model_hidden(model, &batch, out), DIFFULM_E_ARGUMENT);
+        assert_int_equal(diffulm_model_hidden(model, AS(i, batch), out), DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
     }
     diffulm_model_unref(model);
@@ -234,25 +240,23 @@ static void tokenizer_and_text_refuse_other_sizes(void **state)
         DIFFULM_OK);
     assert_int_equal(diffulm_sampler_create("ar", NULL, &sampler), DIFFULM_OK);
     assert_int_equal(diffulm_session_create(model, sampler, NULL, &session), DIFFULM_OK);
-    for (int i = 0; i < DIFFERENCES; i++) {
+    for (enum attempt i = 0; i < REFUSED; i++) {
         struct diffulm_encode_options o = encode_options;
         struct diffulm_encoding good = {.struct_size = sizeof good};
-        struct diffulm_encoding bad = {.struct_size = claimed(sizeof bad, i)};
-        struct diffulm_special_ids ids = {.struct_size = claimed(sizeof ids, i)};
+        struct diffulm_encoding bad = {.struct_size = sizeof bad};
+        struct diffulm_special_ids ids = {.struct_size = sizeof ids};
         struct diffulm_text_options t = text_options;
         size_t row;
-        o.struct_size = claimed(sizeof o, i);
-        assert_int_equal(diffulm_tokenizer_encode(tokenizer, "a", 1, NULL, 0, &o, &good),
+        assert_int_equal(diffulm_tokenizer_encode(tokenizer, "a", 1, NULL, 0, AS(i, o), &good),
                          DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
-        assert_int_equal(diffulm_tokenizer_encode(tokenizer, "a", 1, NULL, 0, NULL, &bad),
+        assert_int_equal(diffulm_tokenizer_encode(tokenizer, "a", 1, NULL, 0, NULL, AS(i, bad)),
                          DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
-        assert_int_equal(diffulm_tokenizer_special_ids(tokenizer, &ids), DIFFULM_E_ARGUMENT);
+        assert_int_equal(diffulm_tokenizer_special_ids(tokenizer, AS(i, ids)), DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
-        t.struct_size = claimed(sizeof t, i);
         t.length = 2;
-        assert_int_equal(diffulm_session_add_text(session, tokenizer, "a", 1, &t, &row),
+        assert_int_equal(diffulm_session_add_text(session, tokenizer, "a", 1, AS(i, t), &row),
                          DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
     }
@@ -263,26 +267,26 @@ static void tokenizer_and_text_refuse_other_sizes(void **state)
     diffulm_model_unref(model);
 }
 
-static void check_trainer_structs(diffulm_trainer *trainer, int i)
+static void check_trainer_structs(diffulm_trainer *trainer, enum attempt i)
 {
     const size_t offsets[2] = {0, 1};
     const int32_t tokens[1] = {3}, t[1] = {1};
     const uint8_t one[1] = {1};
-    struct diffulm_trainer_report report = {.struct_size = claimed(sizeof report, i)};
-    struct diffulm_rows rows = {claimed(sizeof rows, i), 1, offsets, tokens, NULL};
+    struct diffulm_trainer_report report = {.struct_size = sizeof report};
+    struct diffulm_rows rows = {sizeof rows, 1, offsets, tokens, NULL};
     const struct diffulm_corrupted_rows corrupted = {
-        claimed(sizeof corrupted, i), 1, offsets, tokens, tokens, one, one, t, NULL};
-    assert_int_equal(diffulm_trainer_accumulate(trainer, &rows, NULL), DIFFULM_E_ARGUMENT);
+        sizeof corrupted, 1, offsets, tokens, tokens, one, one, t, NULL};
+    assert_int_equal(diffulm_trainer_accumulate(trainer, AS(i, rows), NULL), DIFFULM_E_ARGUMENT);
     assert_message_names("struct_size");
-    assert_int_equal(diffulm_trainer_accumulate_corrupted(trainer, &corrupted, NULL),
+    assert_int_equal(diffulm_trainer_accumulate_corrupted(trainer, AS(i, corrupted), NULL),
                      DIFFULM_E_ARGUMENT);
     assert_message_names("struct_size");
-    rows.struct_size = sizeof rows;
-    assert_int_equal(diffulm_trainer_accumulate(trainer, &rows, &report), DIFFULM_E_ARGUMENT);
+    assert_int_equal(diffulm_trainer_accumulate(trainer, &rows, AS(i, report)), DIFFULM_E_ARGUMENT);
     assert_message_names("struct_size");
-    assert_int_equal(diffulm_trainer_evaluate(trainer, &rows, 1, &report), DIFFULM_E_ARGUMENT);
+    assert_int_equal(diffulm_trainer_evaluate(trainer, &rows, 1, AS(i, report)),
+                     DIFFULM_E_ARGUMENT);
     assert_message_names("struct_size");
-    assert_int_equal(diffulm_trainer_apply(trainer, &report), DIFFULM_E_ARGUMENT);
+    assert_int_equal(diffulm_trainer_apply(trainer, AS(i, report)), DIFFULM_E_ARGUMENT);
     assert_message_names("struct_size");
     assert_int_equal(diffulm_trainer_apply(trainer, NULL), DIFFULM_E_STATE);
 }
@@ -298,11 +302,11 @@ static void trainers_refuse_other_sizes(void **state)
     o.mask_id = TINY_MASK;
     assert_int_equal(diffulm_trainer_create(model, &o, &trainer), DIFFULM_OK);
     assert_int_equal(diffulm_length_head_create(model, 1, &head), DIFFULM_OK);
-    for (int i = 0; i < DIFFERENCES; i++) {
-        o.struct_size = claimed(sizeof o, i);
-        assert_int_equal(diffulm_trainer_create(model, &o, &none), DIFFULM_E_ARGUMENT);
+    for (enum attempt i = 0; i < REFUSED; i++) {
+        assert_int_equal(diffulm_trainer_create(model, AS(i, o), &none), DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
-        assert_int_equal(diffulm_length_trainer_create(head, &o, &no_length), DIFFULM_E_ARGUMENT);
+        assert_int_equal(diffulm_length_trainer_create(head, AS(i, o), &no_length),
+                         DIFFULM_E_ARGUMENT);
         assert_message_names("struct_size");
         check_trainer_structs(trainer, i);
     }
@@ -310,6 +314,50 @@ static void trainers_refuse_other_sizes(void **state)
     diffulm_length_head_unref(head);
     diffulm_trainer_destroy(trainer);
     diffulm_model_unref(model);
+}
+
+/* What a program built against later headers passes that uses nothing of them. */
+static void longer_structs_that_ask_for_nothing_more_are_taken(void **state)
+{
+    (void)state;
+    diffulm_runtime *runtime = NULL;
+    diffulm_sampler *sampler = NULL;
+    diffulm_session *session = NULL;
+    diffulm_trainer *trainer = NULL;
+    struct diffulm_runtime_options r = runtime_options;
+    struct diffulm_session_options o = session_options;
+    struct diffulm_trainer_options t = trainer_options;
+    const size_t offsets[2] = {0, 2};
+    const int32_t tokens[2] = {3, 4};
+    const uint8_t roles[2] = {DIFFULM_ROLE_GIVEN, DIFFULM_ROLE_MASKED};
+    const struct diffulm_rows rows = {sizeof rows, 1, offsets, tokens, NULL};
+    const struct diffulm_step_report step = {.struct_size = sizeof step};
+    const struct diffulm_model_info info = {.struct_size = sizeof info};
+    size_t row;
+    assert_int_equal(diffulm_runtime_create(AS(ASKS_NOTHING_MORE, r), &runtime), DIFFULM_OK);
+    diffulm_model *model = tiny_model("bert", runtime, 1);
+    assert_int_equal(diffulm_sampler_create("ar", AS(ASKS_NOTHING_MORE, sampler_options), &sampler),
+                     DIFFULM_OK);
+    o.mask_id = TINY_MASK;
+    assert_int_equal(diffulm_session_create(model, sampler, AS(ASKS_NOTHING_MORE, o), &session),
+                     DIFFULM_OK);
+    assert_int_equal(
+        diffulm_session_add(session, tokens, 2, roles, AS(ASKS_NOTHING_MORE, row_options), &row),
+        DIFFULM_OK);
+    assert_int_equal(diffulm_session_step(session, AS(ASKS_NOTHING_MORE, step)), DIFFULM_DONE);
+    const struct diffulm_model_info *told = AS(ASKS_NOTHING_MORE, info);
+    assert_int_equal(diffulm_model_get_info(model, (void *)(uintptr_t)told), DIFFULM_OK);
+    assert_int_equal(told->vocabulary, TINY_VOCABULARY);
+    assert_int_equal(told->struct_size, sizeof info + 8);
+    t.mask_id = TINY_MASK;
+    assert_int_equal(diffulm_trainer_create(model, AS(ASKS_NOTHING_MORE, t), &trainer), DIFFULM_OK);
+    assert_int_equal(diffulm_trainer_accumulate(trainer, AS(ASKS_NOTHING_MORE, rows), NULL),
+                     DIFFULM_OK);
+    diffulm_trainer_destroy(trainer);
+    diffulm_session_destroy(session);
+    diffulm_sampler_unref(sampler);
+    diffulm_model_unref(model);
+    diffulm_runtime_unref(runtime);
 }
 
 int main(void)
@@ -322,6 +370,7 @@ int main(void)
         cmocka_unit_test(model_calls_refuse_other_sizes),
         cmocka_unit_test(structs_shorter_than_their_fields_are_not_read),
         cmocka_unit_test(tokenizer_and_text_refuse_other_sizes),
-        cmocka_unit_test(trainers_refuse_other_sizes)};
+        cmocka_unit_test(trainers_refuse_other_sizes),
+        cmocka_unit_test(longer_structs_that_ask_for_nothing_more_are_taken)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
