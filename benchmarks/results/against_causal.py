@@ -10,12 +10,10 @@ import argparse
 import concurrent.futures
 import json
 import os
-import shutil
 import subprocess
 import sys
-import time
 
-from multi30k import commit, first_layers, is_done, prepare_data, write_jsonl
+from multi30k import finetune, first_layers, keep_report, kept_report, prepare_data, write_jsonl, write_results
 
 TOKENS = 2048
 # name: start, objective, data
@@ -66,24 +64,16 @@ def distill(program, work, teacher):
 
 def train(program, work, name, updates, precision):
     folder = folder_of(work, name)
-    if not is_done(folder):
-        os.makedirs(folder, exist_ok=True)
-        with open(f"{folder}/recipe.yaml", "w", encoding="utf-8") as file:
-            json.dump(recipe(work, name, updates, precision), file, indent=1)  # JSON is YAML
-        if RUNS[name][2] == "distilled" and not os.path.exists(f"{work}/distilled.jsonl"):
-            distill(program, work, "causal")
-        resume = ["--resume"] if os.path.isdir(f"{folder}/checkpoints") else []
-        began = time.time()
-        with open(f"{folder}/log.txt", "a", encoding="utf-8") as log:
-            subprocess.run([program, "finetune", f"{folder}/recipe.yaml", *resume], check=True, stdout=log, stderr=log)
-        with open(f"{folder}/metrics.jsonl", encoding="utf-8") as file:
-            entropies = [m["validation_cross_entropy"] for m in map(json.loads, file) if "validation_cross_entropy" in m]
-        with open(f"{folder}/done.json", "w", encoding="utf-8") as file:
-            json.dump({"run": name, "updates": updates, "tokens": TOKENS, "seed": 1, "precision": precision,
-                       "seconds": round(time.time() - began), "validation_cross_entropy": entropies}, file)
-        shutil.rmtree(f"{folder}/checkpoints", ignore_errors=True)
-    with open(f"{folder}/done.json", encoding="utf-8") as file:
-        return json.load(file)
+    report = kept_report(folder)
+    if report:
+        return report
+    if RUNS[name][2] == "distilled" and not os.path.exists(f"{work}/distilled.jsonl"):
+        distill(program, work, "causal")
+    seconds, entropies = finetune(program, folder, recipe(work, name, updates, precision))
+    report = {"run": name, "updates": updates, "tokens": TOKENS, "seed": 1, "precision": precision, "seconds": seconds,
+              "validation_cross_entropy": entropies}
+    keep_report(folder, report)
+    return report
 
 
 POLICY = ["--policy", "reparam-uncond-deterministic-linear"]  # of eight the best on 250 validation sentences, with 4 steps and with 10
@@ -158,9 +148,7 @@ def main():
     results = [wait(program, work, report) for report in results]  # nothing beside it
     table(results)
     if a.out:
-        with open(a.out, "w", encoding="utf-8") as file:
-            json.dump({"command": " ".join(os.path.relpath(x) if os.path.isabs(x) else x for x in sys.argv), "commit": commit(),
-                       "results": results}, file, indent=1)
+        write_results(a.out, results)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,9 @@ import argparse
 import concurrent.futures
 import json
 import os
-import shutil
 import subprocess
-import sys
-import time
 
-from multi30k import commit, first_layers, is_done, prepare_data, write_jsonl
+from multi30k import finetune, first_layers, keep_report, kept_report, prepare_data, write_jsonl, write_results
 
 STEPS = (1, 4, 10)
 BASE = {"corruption": "single", "weight": "constant", "tokens": 2048, "lr": 5e-4}
@@ -61,28 +58,18 @@ def recipe(work, data, name, updates, precision):
 def run(program, work, data, name, updates, precision):
     """Trains and scores one run, or reads what it came to."""
     folder = folder_of(work, name)
-    if not is_done(folder):
-        os.makedirs(folder, exist_ok=True)
-        made = recipe(work, data, name, updates, precision)
-        with open(f"{folder}/recipe.yaml", "w", encoding="utf-8") as file:
-            json.dump(made, file, indent=1)  # JSON is YAML
-        resume = ["--resume"] if os.path.isdir(f"{folder}/checkpoints") else []
-        began = time.time()
-        with open(f"{folder}/log.txt", "a", encoding="utf-8") as log:
-            subprocess.run([program, "finetune", f"{folder}/recipe.yaml", *resume], check=True, stdout=log, stderr=log)
-        seconds = round(time.time() - began)
-        command = [program, "evaluate", folder, made["validation"], "--metrics", "bleu", "--oracle", "--steps", ",".join(map(str, STEPS)),
-                   "--attention", made["attention"], "--threads", "1", "--json"]
-        scores = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        with open(f"{folder}/metrics.jsonl", encoding="utf-8") as file:
-            entropies = [m["validation_cross_entropy"] for m in map(json.loads, file) if "validation_cross_entropy" in m]
-        with open(f"{folder}/done.json", "w", encoding="utf-8") as file:
-            json.dump({"run": name, "updates": updates, "precision": precision, "seed": 1, "seconds": seconds,
-                       "validation_cross_entropy": entropies,
-                       "bleu": {str(item["steps"]): round(item["bleu"], 2) for item in scores if item["task"]}}, file)
-        shutil.rmtree(f"{folder}/checkpoints", ignore_errors=True)
-    with open(f"{folder}/done.json", encoding="utf-8") as file:
-        return json.load(file)
+    report = kept_report(folder)
+    if report:
+        return report
+    made = recipe(work, data, name, updates, precision)
+    seconds, entropies = finetune(program, folder, made)
+    command = [program, "evaluate", folder, made["validation"], "--metrics", "bleu", "--oracle", "--steps", ",".join(map(str, STEPS)),
+               "--attention", made["attention"], "--threads", "1", "--json"]
+    scores = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    report = {"run": name, "updates": updates, "precision": precision, "seed": 1, "seconds": seconds, "validation_cross_entropy": entropies,
+              "bleu": {str(item["steps"]): round(item["bleu"], 2) for item in scores if item["task"]}}
+    keep_report(folder, report)
+    return report
 
 
 def main():
@@ -112,9 +99,7 @@ def main():
             results.append(result)
             print(f"| {result['run']} | " + " | ".join(f"{result['bleu'][str(k)]:.1f}" for k in STEPS) + " |", flush=True)
     if a.out:
-        with open(a.out, "w", encoding="utf-8") as file:
-            json.dump({"command": " ".join(os.path.relpath(x) if os.path.isabs(x) else x for x in sys.argv), "commit": commit(),
-                       "results": results}, file, indent=1)
+        write_results(a.out, results)
 
 
 if __name__ == "__main__":

@@ -121,10 +121,6 @@ def recipe(data, work, name, updates, seed):
     return {**out, "stages": [stage]}
 
 
-def is_done(folder):
-    return os.path.exists(f"{folder}/done.json")
-
-
 locks = {name: threading.Lock() for name in RUNS}
 
 
@@ -134,30 +130,52 @@ def train(program, data, work, name, updates, seed):
         return train_alone(program, data, work, name, updates, seed)
 
 
-def train_alone(program, data, work, name, updates, seed):
-    folder = folder_of(work, name)
-    if is_done(folder):
-        with open(f"{folder}/done.json", encoding="utf-8") as file:
-            return json.load(file)
-    start = RUNS[name][0]
-    if start in RUNS:
-        train(program, data, work, start, updates, seed)
+def finetune(program, folder, made):
+    """Trains by a recipe into `folder`, from the last checkpoint of a run that was stopped: (seconds, validation cross entropies)."""
     os.makedirs(folder, exist_ok=True)
-    path = f"{folder}/recipe.yaml"
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(recipe(data, work, name, updates, seed), file, indent=1)  # JSON is YAML
+    with open(f"{folder}/recipe.yaml", "w", encoding="utf-8") as file:
+        json.dump(made, file, indent=1)  # JSON is YAML
     resume = ["--resume"] if os.path.isdir(f"{folder}/checkpoints") else []
     began = time.time()
     with open(f"{folder}/log.txt", "a", encoding="utf-8") as log:
-        subprocess.run([program, "finetune", path, *resume], check=True, stdout=log, stderr=log)
+        subprocess.run([program, "finetune", f"{folder}/recipe.yaml", *resume], check=True, stdout=log, stderr=log)
     with open(f"{folder}/metrics.jsonl", encoding="utf-8") as file:
-        metrics = [json.loads(line) for line in file]
-    validation = [m["validation_cross_entropy"] for m in metrics if "validation_cross_entropy" in m]
-    report = {"run": name, "updates": updates, "tokens": 1024, "seed": seed, "seconds": round(time.time() - began),
-              "validation_cross_entropy": validation}
+        entropies = [m["validation_cross_entropy"] for m in map(json.loads, file) if "validation_cross_entropy" in m]
+    return round(time.time() - began), entropies
+
+
+def keep_report(folder, report):
+    """The run is done: its report stays, its checkpoints go."""
     with open(f"{folder}/done.json", "w", encoding="utf-8") as file:
         json.dump(report, file)
     shutil.rmtree(f"{folder}/checkpoints", ignore_errors=True)
+
+
+def kept_report(folder):
+    """The report of a run that is done, else None."""
+    if not os.path.exists(f"{folder}/done.json"):
+        return None
+    with open(f"{folder}/done.json", encoding="utf-8") as file:
+        return json.load(file)
+
+
+def write_results(path, results):
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"command": " ".join(os.path.relpath(x) if os.path.isabs(x) else x for x in sys.argv), "commit": commit(),
+                   "results": results}, file, indent=1)
+
+
+def train_alone(program, data, work, name, updates, seed):
+    folder = folder_of(work, name)
+    report = kept_report(folder)
+    if report:
+        return report
+    start = RUNS[name][0]
+    if start in RUNS:
+        train(program, data, work, start, updates, seed)
+    seconds, entropies = finetune(program, folder, recipe(data, work, name, updates, seed))
+    report = {"run": name, "updates": updates, "tokens": 1024, "seed": seed, "seconds": seconds, "validation_cross_entropy": entropies}
+    keep_report(folder, report)
     return report
 
 
@@ -257,10 +275,8 @@ def main():
         if not a.train_only:
             scored = pool.map(lambda r: {**r, **evaluate(program, work, r["run"], a.rows)} if RUNS[r["run"]][1] != "mlm" else r, results)
             results = sorted(scored, key=lambda r: list(RUNS).index(r["run"]))
-    report = {"command": " ".join(os.path.relpath(x) if os.path.isabs(x) else x for x in sys.argv), "commit": commit(), "results": results}
     if a.out:
-        with open(a.out, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=1)
+        write_results(a.out, results)
     if a.figure:
         figure(results, a.figure)
     table(results)
