@@ -14,6 +14,7 @@ SCALARS = {"int32_t": "i32", "int64_t": "i64", "uint32_t": "u32", "uint64_t": "u
            "double": "f64", "char": "c_char", "void": "c_void", "diffulm_status": "i32"}
 GROUPS = ("ATTENTION", "SAMPLING", "LR", "WEIGHT", "CORRUPTION", "OBJECTIVE", "BACKEND", "ISA", "PRECISION", "HEAD", "DTYPE", "FORM", "DAMAGE",
           "SELECT", "ROLE", "CHANGE", "ORDER", "MATCH", "ROUGE", "LAST", "BLEU", "E")
+MODULES = {"E": "status", "MATCH": "matching"}  # not named as their group
 KEYWORDS = {"type", "match", "ref", "move", "loop", "in"}
 
 
@@ -120,7 +121,7 @@ def options_source(abi):
         lines = [f"{doc(c['doc'], '    ')}    pub const {c['name'][len('DIFFULM_' + group) + 1:]}: i32 = {c['value']};"
                  for c in abi["constants"] if re.match(f"DIFFULM_{group}_[A-Z]", c["name"])]
         if lines:
-            out.append(f"/// Values of DIFFULM_{group}_….\npub mod {'status' if group == 'E' else field_name(group.lower())} {{\n" + "\n".join(lines) + "\n}\n")
+            out.append(f"/// Values of DIFFULM_{group}_….\npub mod {MODULES.get(group, group.lower())} {{\n" + "\n".join(lines) + "\n}\n")
     return "\n".join(out)
 
 

@@ -1144,7 +1144,7 @@ pub mod order {
 }
 
 /// Values of DIFFULM_MATCH_….
-pub mod r#match {
+pub mod matching {
     /// equal without white space at both ends
     pub const EXACT: i32 = 0;
     /// equal without case, ASCII punctuation, a/an/the and repeated white space
