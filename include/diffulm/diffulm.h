@@ -6,6 +6,7 @@
 #include <diffulm/common.h>
 #include <diffulm/dataset.h>
 #include <diffulm/error.h>
+#include <diffulm/files.h>
 #include <diffulm/length.h>
 #include <diffulm/likelihood.h>
 #include <diffulm/metrics.h>

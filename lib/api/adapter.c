@@ -5,14 +5,30 @@
 #include "base/error.h"
 #include "train/trainer.h"
 
-diffulm_status diffulm_adapter_open(diffulm_model *model, const char *folder, diffulm_adapter **out)
+static diffulm_status open_place(diffulm_model *model, const struct dulm_place *place,
+                                 diffulm_adapter **out)
 {
-    dulm_error_clear();
-    if (!model || !folder || !out)
+    if (!model || !out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "adapter open: an argument is NULL");
     if (model->adapter)
         return dulm_fail(DIFFULM_E_STATE, "adapter open: the model has an adapter; merge it first");
-    return dulm_adapter_read(model, folder, out);
+    return dulm_adapter_read(model, place, out);
+}
+
+diffulm_status diffulm_adapter_open(diffulm_model *model, const char *folder, diffulm_adapter **out)
+{
+    dulm_error_clear();
+    if (!folder)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "adapter open: an argument is NULL");
+    return open_place(model, &(struct dulm_place){.folder = folder}, out);
+}
+
+diffulm_status diffulm_adapter_open_files(diffulm_model *model, const struct diffulm_files *files,
+                                          diffulm_adapter **out)
+{
+    dulm_error_clear();
+    diffulm_status rc = dulm_files_check(files);
+    return rc < 0 ? rc : open_place(model, &(struct dulm_place){.files = files}, out);
 }
 
 static diffulm_status check_export(const diffulm_trainer *trainer, diffulm_adapter **out)

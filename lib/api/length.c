@@ -1,12 +1,12 @@
 /* length.c: the length head's life on disk, and its logits. */
-#include <diffulm/length.h>
+#include <diffulm/files.h>
 #include <math.h>
 #include <string.h>
 
 #include "arch/length_head.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "io/file.h"
+#include "io/place.h"
 
 #define FILE_NAME "length_head.safetensors"
 
@@ -34,26 +34,44 @@ static diffulm_status read_tensors(const struct dulm_safetensors *file,
     return DIFFULM_OK;
 }
 
-diffulm_status diffulm_length_head_open(diffulm_model *model, const char *folder,
-                                        diffulm_length_head **out)
+static diffulm_status open_place(diffulm_model *model, const struct dulm_place *place,
+                                 diffulm_length_head **out)
 {
-    dulm_error_clear();
-    if (!model || !folder || !out)
-        return dulm_fail(DIFFULM_E_ARGUMENT, "length head open: model, folder or out is NULL");
     struct dulm_length_parameter parameters[DULM_LENGTH_SLOTS];
     const size_t total = dulm_length_parameters(&model->config, parameters);
-    char *path = dulm_path_join(folder, FILE_NAME);
     float *values = dulm_alloc_tensor(total, sizeof *values);
+    struct dulm_file whole;
     struct dulm_safetensors *file = NULL;
-    diffulm_status rc = path && values ? dulm_safetensors_open(path, &file) : dulm_fail_memory();
+    diffulm_status rc = values ? dulm_place_open(place, FILE_NAME, &whole) : dulm_fail_memory();
+    if (rc == DIFFULM_OK)
+        rc = dulm_safetensors_open(&whole, &file);
     if (rc == DIFFULM_OK)
         rc = read_tensors(file, parameters, values);
     if (rc == DIFFULM_OK)
         rc = dulm_length_head_from_memory(model, values, out);
     dulm_safetensors_close(file);
     dulm_free(values);
-    dulm_free(path);
     return rc;
+}
+
+diffulm_status diffulm_length_head_open(diffulm_model *model, const char *folder,
+                                        diffulm_length_head **out)
+{
+    dulm_error_clear();
+    if (!model || !folder || !out)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "length head open: model, folder or out is NULL");
+    return open_place(model, &(struct dulm_place){.folder = folder}, out);
+}
+
+diffulm_status diffulm_length_head_open_files(diffulm_model *model,
+                                              const struct diffulm_files *files,
+                                              diffulm_length_head **out)
+{
+    dulm_error_clear();
+    if (!model || !out)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "length head open: model or out is NULL");
+    diffulm_status rc = dulm_files_check(files);
+    return rc < 0 ? rc : open_place(model, &(struct dulm_place){.files = files}, out);
 }
 
 diffulm_status diffulm_length_head_create(diffulm_model *model, uint64_t seed,

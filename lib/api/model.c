@@ -1,5 +1,6 @@
 /* model.c: public face of the model. */
-#include <diffulm/model.h>
+#include <diffulm/files.h>
+#include <string.h>
 
 #include "arch/adapter.h"
 #include "arch/score.h"
@@ -10,6 +11,72 @@
 void diffulm_model_options_init(struct diffulm_model_options *options)
 {
     *options = (struct diffulm_model_options)DIFFULM_MODEL_OPTIONS_INIT;
+}
+
+static diffulm_status open_place(const struct dulm_place *place,
+                                 const struct diffulm_model_options *options, diffulm_model **out)
+{
+    struct diffulm_model_options o = DIFFULM_MODEL_OPTIONS_INIT;
+    if (options && !dulm_struct_fits(options, sizeof o))
+        return dulm_fail(
+            DIFFULM_E_ARGUMENT,
+            "model options: struct_size is %zu, expected %zu, or more with zeros at the end",
+            options->struct_size, sizeof o);
+    if (options)
+        o = *options;
+    if (o.head < 0 || o.head > DIFFULM_HEAD_FRESH)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "model options: head is %d, expected 0 or 1", o.head);
+    return dulm_model_open(place, &o, out);
+}
+
+diffulm_status diffulm_model_open(const char *folder, const struct diffulm_model_options *options,
+                                  diffulm_model **out)
+{
+    dulm_error_clear();
+    if (!folder || !out)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "model open: folder and out must not be NULL");
+    return open_place(&(struct dulm_place){.folder = folder}, options, out);
+}
+
+diffulm_status diffulm_model_open_files(const struct diffulm_files *files,
+                                        const struct diffulm_model_options *options,
+                                        diffulm_model **out)
+{
+    dulm_error_clear();
+    if (!out)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "model open: out must not be NULL");
+    diffulm_status rc = dulm_files_check(files);
+    return rc < 0 ? rc : open_place(&(struct dulm_place){.files = files}, options, out);
+}
+
+struct two_files {
+    const void *config, *weights;
+    size_t config_size, weights_size;
+};
+
+static int32_t map_two(void *user, const char *name, const void **data, uint64_t *bytes)
+{
+    const struct two_files *two = user;
+    const bool config = strcmp(name, "config.json") == 0;
+    if (!config && strcmp(name, "model.safetensors") != 0)
+        return DIFFULM_FILE_ABSENT;
+    *data = config ? two->config : two->weights;
+    *bytes = config ? two->config_size : two->weights_size;
+    return 0;
+}
+
+diffulm_status diffulm_model_open_memory(const void *config, size_t config_size,
+                                         const void *weights, size_t weights_size,
+                                         const struct diffulm_model_options *options,
+                                         diffulm_model **out)
+{
+    dulm_error_clear();
+    if (!config || !weights || !out)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "model open: config, weights or out is NULL");
+    struct two_files two = {config, weights, config_size, weights_size};
+    const struct diffulm_files files = {
+        .struct_size = sizeof files, .label = "memory", .user = &two, .map = map_two};
+    return open_place(&(struct dulm_place){.files = &files}, options, out);
 }
 
 diffulm_status diffulm_model_get_info(const diffulm_model *model, struct diffulm_model_info *info)

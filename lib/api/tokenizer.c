@@ -1,13 +1,12 @@
 /* tokenizer.c: public face of tokenizers: opening by what is there, templates around encoded texts. */
-#include <diffulm/tokenizer.h>
-
+#include <diffulm/files.h>
 #include <string.h>
 
 #include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "io/file.h"
 #include "io/json.h"
+#include "io/place.h"
 #include "text/tokenizer.h"
 
 static bool ends_with(const char *text, const char *suffix)
@@ -17,59 +16,65 @@ static bool ends_with(const char *text, const char *suffix)
 }
 
 /* tokenizer_config.json's do_lower_case beside vocab.txt; true when it does not say. */
-static bool lowercases(const char *folder)
+static bool lowercases(const struct dulm_place *place)
 {
-    char *path = dulm_path_join(folder, "tokenizer_config.json");
+    struct dulm_file file;
     json_t *root = NULL;
-    bool lower = true;
-    if (path && dulm_file_exists(path) && dulm_json_open(path, &root) == DIFFULM_OK)
+    bool lower = true, found = false;
+    if (dulm_place_find(place, "tokenizer_config.json", &file, &found) < 0 || !found)
+        return true;
+    if (dulm_json_parse(file.data, file.size, file.name, &root) == DIFFULM_OK)
         lower = !json_is_false(json_object_get(root, "do_lower_case"));
     json_decref(root);
-    dulm_free(path);
+    dulm_file_close(&file);
     return lower;
 }
 
-static diffulm_status load_file(struct diffulm_tokenizer *tok, const char *path)
+/* What a file is, its suffix tells. */
+static diffulm_status load_file(struct diffulm_tokenizer *tok, const struct dulm_place *place,
+                                const struct dulm_file *file)
 {
-    struct dulm_file file;
-    diffulm_status rc = dulm_file_open(path, &file);
-    if (rc < 0)
-        return rc;
-    if (ends_with(path, ".model"))
-        rc = dulm_load_sentencepiece(tok, file.data, file.size, path);
-    else if (ends_with(path, ".txt")) {
-        const char *slash = strrchr(path, '/');
-        char *folder = slash ? dulm_strndup(path, (size_t)(slash - path)) : dulm_strndup(".", 1);
-        rc = folder ? dulm_load_wordpiece(tok, (const char *)file.data, file.size,
-                                          lowercases(folder), path)
-                    : dulm_fail_memory();
-        dulm_free(folder);
-    } else
-        rc = dulm_load_json(tok, file.data, file.size, path);
-    dulm_file_close(&file);
-    return rc;
+    if (ends_with(file->name, ".model"))
+        return dulm_load_sentencepiece(tok, file->data, file->size, file->name);
+    if (ends_with(file->name, ".txt"))
+        return dulm_load_wordpiece(tok, (const char *)file->data, file->size, lowercases(place),
+                                   file->name);
+    return dulm_load_json(tok, file->data, file->size, file->name);
 }
 
-static diffulm_status load(struct diffulm_tokenizer *tok, const char *path)
+static diffulm_status load_place(struct diffulm_tokenizer *tok, const struct dulm_place *place)
 {
     static const char *const names[] = {"tokenizer.json", "sentencepiece.bpe.model", "vocab.txt",
                                         "vocab.json"};
-    if (ends_with(path, ".json") || ends_with(path, ".model") || ends_with(path, ".txt"))
-        return load_file(tok, path);
     for (size_t i = 0; i < 4; i++) {
-        char *file = dulm_path_join(path, names[i]);
-        if (!file)
-            return dulm_fail_memory();
-        diffulm_status rc = DIFFULM_AGAIN;
-        if (dulm_file_exists(file))
-            rc = i == 3 ? dulm_load_bpe(tok, path) : load_file(tok, file);
-        dulm_free(file);
-        if (rc != DIFFULM_AGAIN)
+        struct dulm_file file;
+        bool found = false;
+        diffulm_status rc = dulm_place_find(place, names[i], &file, &found);
+        if (rc == DIFFULM_OK && found) {
+            rc = i == 3 ? dulm_load_bpe(tok, place, &file) : load_file(tok, place, &file);
+            dulm_file_close(&file);
+        }
+        if (rc < 0 || found)
             return rc;
     }
     return dulm_fail(DIFFULM_E_IO,
                      "%s: no tokenizer.json, sentencepiece.bpe.model, vocab.txt or vocab.json",
-                     path);
+                     dulm_place_label(place));
+}
+
+static diffulm_status load(struct diffulm_tokenizer *tok, const char *path)
+{
+    if (!ends_with(path, ".json") && !ends_with(path, ".model") && !ends_with(path, ".txt"))
+        return load_place(tok, &(struct dulm_place){.folder = path});
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? dulm_strndup(path, (size_t)(slash - path)) : dulm_strndup(".", 1);
+    struct dulm_file file = {0};
+    diffulm_status rc = folder ? dulm_file_open(path, &file) : dulm_fail_memory();
+    if (rc == DIFFULM_OK)
+        rc = load_file(tok, &(struct dulm_place){.folder = folder}, &file);
+    dulm_file_close(&file);
+    dulm_free(folder);
+    return rc;
 }
 
 static int32_t find_first(const struct diffulm_tokenizer *tok, const char *a, const char *b)
@@ -134,6 +139,20 @@ diffulm_status diffulm_tokenizer_open(const char *path,
         return DIFFULM_E_ARGUMENT;
     struct diffulm_tokenizer *tok = dulm_alloc_zero(1, sizeof *tok);
     return tok ? finish(tok, load(tok, path), options, out) : dulm_fail_memory();
+}
+
+diffulm_status diffulm_tokenizer_open_files(const struct diffulm_files *files,
+                                            const struct diffulm_tokenizer_options *options,
+                                            diffulm_tokenizer **out)
+{
+    dulm_error_clear();
+    if (!out)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "tokenizer open: out must not be NULL");
+    if (dulm_files_check(files) < 0 || check_options(options) < 0)
+        return DIFFULM_E_ARGUMENT;
+    struct diffulm_tokenizer *tok = dulm_alloc_zero(1, sizeof *tok);
+    return tok ? finish(tok, load_place(tok, &(struct dulm_place){.files = files}), options, out)
+               : dulm_fail_memory();
 }
 
 diffulm_status diffulm_tokenizer_open_memory(const void *bytes, size_t size,

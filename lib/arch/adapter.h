@@ -41,7 +41,7 @@ diffulm_status dulm_adapter_create(struct diffulm_model *model, const uint8_t *c
                                    double alpha, struct diffulm_adapter **out) DIFFULM_MUST_USE;
 
 /* adapter_file.c */
-diffulm_status dulm_adapter_read(struct diffulm_model *model, const char *folder,
+diffulm_status dulm_adapter_read(struct diffulm_model *model, const struct dulm_place *place,
                                  struct diffulm_adapter **out) DIFFULM_MUST_USE;
 diffulm_status dulm_adapter_write(const struct diffulm_adapter *adapter,
                                   const char *folder) DIFFULM_MUST_USE;

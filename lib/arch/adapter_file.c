@@ -61,12 +61,19 @@ static diffulm_status refuse(const json_t *root, const char *path)
     return DIFFULM_OK;
 }
 
-static diffulm_status read_settings(const char *path, struct settings *out)
+static diffulm_status read_settings(const struct dulm_place *place, struct settings *out)
 {
+    struct dulm_file file;
     json_t *root = NULL;
-    diffulm_status rc = dulm_json_open(path, &root);
+    diffulm_status rc = dulm_place_open(place, "adapter_config.json", &file);
     if (rc < 0)
         return rc;
+    const char *path = file.name;
+    rc = dulm_json_parse(file.data, file.size, path, &root);
+    if (rc < 0) {
+        dulm_file_close(&file);
+        return rc;
+    }
     const char *kind = json_string_value(json_object_get(root, "peft_type"));
     const json_t *rank = json_object_get(root, "r"), *alpha = json_object_get(root, "lora_alpha");
     if (!kind || strcmp(kind, "LORA") != 0)
@@ -86,6 +93,7 @@ static diffulm_status read_settings(const char *path, struct settings *out)
             out->alpha *= sqrt((double)out->rank);
     }
     json_decref(root);
+    dulm_file_close(&file);
     return rc;
 }
 
@@ -144,14 +152,17 @@ static diffulm_status match(const struct diffulm_model *model, const struct dulm
                             dulm_safetensors_name(file));
 }
 
-static diffulm_status read_values(struct diffulm_model *model, const char *path,
+static diffulm_status read_values(struct diffulm_model *model, const struct dulm_place *place,
                                   const struct settings *settings, struct diffulm_adapter **out)
 {
     struct dulm_safetensors *file = NULL;
+    struct dulm_file whole;
     uint8_t *chosen = dulm_alloc_zero(model->parameter_count, 1);
     if (!chosen)
         return dulm_fail_memory();
-    diffulm_status rc = dulm_safetensors_open(path, &file);
+    diffulm_status rc = dulm_place_open(place, "adapter_model.safetensors", &whole);
+    if (rc == DIFFULM_OK)
+        rc = dulm_safetensors_open(&whole, &file);
     if (rc == DIFFULM_OK)
         rc = match(model, file, settings->rank, chosen);
     if (rc == DIFFULM_OK)
@@ -168,18 +179,12 @@ static diffulm_status read_values(struct diffulm_model *model, const char *path,
     return rc;
 }
 
-diffulm_status dulm_adapter_read(struct diffulm_model *model, const char *folder,
+diffulm_status dulm_adapter_read(struct diffulm_model *model, const struct dulm_place *place,
                                  struct diffulm_adapter **out)
 {
-    char *config = dulm_path_join(folder, "adapter_config.json");
-    char *tensors = dulm_path_join(folder, "adapter_model.safetensors");
     struct settings settings = {0};
-    diffulm_status rc = config && tensors ? read_settings(config, &settings) : dulm_fail_memory();
-    if (rc == DIFFULM_OK)
-        rc = read_values(model, tensors, &settings, out);
-    dulm_free(config);
-    dulm_free(tensors);
-    return rc;
+    diffulm_status rc = read_settings(place, &settings);
+    return rc < 0 ? rc : read_values(model, place, &settings, out);
 }
 
 static diffulm_status write_values(const struct diffulm_adapter *adapter, const char *path)

@@ -4,15 +4,13 @@
 #include <string.h>
 
 #include "arch/model.h"
-#include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "io/file.h"
 #include "io/json.h"
 
 struct loader {
     struct diffulm_model *model;
-    const char *folder;
+    const struct dulm_place *place;
     uint8_t **used; /* per shard, per tensor */
     const struct dulm_tensor **found;
     bool fresh_head;
@@ -76,16 +74,17 @@ static diffulm_status check(struct loader *l, const struct dulm_parameter *p,
     char want[64], have[160];
     dulm_shape_text(p->rank, p->shape, want, sizeof want);
     if (!t)
-        return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s %s is missing", l->folder, p->name, want);
+        return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s %s is missing",
+                         dulm_place_label(l->place), p->name, want);
     if (t->dtype > DULM_BF16)
         return dulm_fail(DIFFULM_E_UNSUPPORTED,
-                         "%s: tensor %s is stored as %s, expected F32, F16 or BF16", l->folder,
-                         t->name, dulm_dtype_name(t->dtype));
+                         "%s: tensor %s is stored as %s, expected F32, F16 or BF16",
+                         dulm_place_label(l->place), t->name, dulm_dtype_name(t->dtype));
     if (same_shape(p, t))
         return DIFFULM_OK;
     dulm_shape_text(t->rank, t->shape, have, sizeof have);
-    return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s is %s, expected %s by config.json", l->folder,
-                     t->name, have, want);
+    return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s is %s, expected %s by config.json",
+                     dulm_place_label(l->place), t->name, have, want);
 }
 
 static bool is_head(const struct dulm_parameter *p)
@@ -209,29 +208,30 @@ static diffulm_status bind(struct loader *l)
     return rc;
 }
 
-static diffulm_status read_config(const char *folder, struct dulm_config *out)
+static diffulm_status read_config(const struct dulm_place *place, struct dulm_config *out)
 {
-    char *path = dulm_path_join(folder, "config.json");
-    if (!path)
-        return dulm_fail_memory();
+    struct dulm_file file;
     json_t *root = NULL;
-    diffulm_status rc = dulm_json_open(path, &root);
+    diffulm_status rc = dulm_place_open(place, "config.json", &file);
+    if (rc < 0)
+        return rc;
+    rc = dulm_json_parse(file.data, file.size, file.name, &root);
     if (rc == DIFFULM_OK)
-        rc = dulm_config_read(root, path, out);
+        rc = dulm_config_read(root, file.name, out);
     json_decref(root);
-    dulm_free(path);
+    dulm_file_close(&file);
     return rc;
 }
 
 static diffulm_status open_model(struct loader *l)
 {
     struct diffulm_model *m = l->model;
-    diffulm_status rc = read_config(l->folder, &m->config);
+    diffulm_status rc = read_config(l->place, &m->config);
     if (rc < 0)
         return rc;
     if (l->fresh_head && !m->config.has_head)
         m->config.has_head = m->config.tied = true;
-    rc = dulm_shards_open(l->folder, &m->shards, &m->shard_count);
+    rc = dulm_shards_open(l->place, &m->shards, &m->shard_count);
     if (rc == DIFFULM_OK)
         rc = dulm_parameters_list(&m->config, &m->parameters, &m->parameter_count);
     if (rc == DIFFULM_OK)
@@ -241,33 +241,22 @@ static diffulm_status open_model(struct loader *l)
     return rc;
 }
 
-diffulm_status diffulm_model_open(const char *folder, const struct diffulm_model_options *options,
-                                  diffulm_model **out)
+diffulm_status dulm_model_open(const struct dulm_place *place,
+                               const struct diffulm_model_options *options, diffulm_model **out)
 {
-    dulm_error_clear();
-    struct diffulm_model_options o = DIFFULM_MODEL_OPTIONS_INIT;
-    if (!folder || !out)
-        return dulm_fail(DIFFULM_E_ARGUMENT, "model open: folder and out must not be NULL");
-    if (options && !dulm_struct_fits(options, sizeof o))
-        return dulm_fail(
-            DIFFULM_E_ARGUMENT,
-            "model options: struct_size is %zu, expected %zu, or more with zeros at the end",
-            options->struct_size, sizeof o);
-    if (options)
-        o = *options;
-    if (o.head < 0 || o.head > DIFFULM_HEAD_FRESH)
-        return dulm_fail(DIFFULM_E_ARGUMENT, "model options: head is %d, expected 0 or 1", o.head);
     struct diffulm_model *m = dulm_alloc_zero(1, sizeof *m);
     if (!m)
         return dulm_fail_memory();
     dulm_refcount_init(&m->refs);
     diffulm_status rc = DIFFULM_OK;
-    if (o.runtime)
-        m->runtime = diffulm_runtime_ref(o.runtime);
+    if (options->runtime)
+        m->runtime = diffulm_runtime_ref(options->runtime);
     else
         rc = dulm_runtime_default(&m->runtime);
-    struct loader loader = {
-        .model = m, .folder = folder, .seed = o.seed, .fresh_head = o.head == DIFFULM_HEAD_FRESH};
+    struct loader loader = {.model = m,
+                            .place = place,
+                            .seed = options->seed,
+                            .fresh_head = options->head == DIFFULM_HEAD_FRESH};
     if (rc == DIFFULM_OK)
         rc = open_model(&loader);
     if (rc < 0) {

@@ -6,6 +6,7 @@
 
 #include "arch/weights.h"
 #include "base/refcount.h"
+#include "io/place.h"
 #include "io/safetensors.h"
 #include "nn/runtime.h"
 
@@ -26,8 +27,13 @@ struct diffulm_model {
     _Atomic(struct dulm_rounded *) rounded; /* rounded.h */
 };
 
-/* The tensors of a folder: model.safetensors, or the shards its index names. */
-diffulm_status dulm_shards_open(const char *folder, struct dulm_safetensors ***out,
+/* Opens the model of a place; `options` are checked. */
+diffulm_status dulm_model_open(const struct dulm_place *place,
+                               const struct diffulm_model_options *options,
+                               diffulm_model **out) DIFFULM_MUST_USE;
+
+/* The tensors of a model: model.safetensors, or the shards its index names. */
+diffulm_status dulm_shards_open(const struct dulm_place *place, struct dulm_safetensors ***out,
                                 size_t *count) DIFFULM_MUST_USE;
 void dulm_shards_close(struct dulm_safetensors **shards, size_t count);
 

@@ -25,22 +25,34 @@ diffulm_status dulm_file_open(const char *path, struct dulm_file *out)
     else if (!S_ISREG(info.st_mode))
         rc = dulm_fail(DIFFULM_E_IO, "%s: is not a regular file", path);
     else if (info.st_size == 0)
-        *out = (struct dulm_file){.data = (const unsigned char *)"", .size = 0};
+        *out = (struct dulm_file){.data = (const unsigned char *)""};
     else {
         void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED)
             rc = dulm_fail(DIFFULM_E_IO, "%s: cannot be mapped: %s", path, strerror(errno));
         else
-            *out = (struct dulm_file){data, (size_t)info.st_size, true};
+            *out = (struct dulm_file){
+                .data = data, .size = (size_t)info.st_size, .kind = DULM_FILE_MAPPED};
     }
     close(fd);
-    return rc;
+    if (rc < 0)
+        return rc;
+    out->name = dulm_strndup(path, strlen(path));
+    if (out->name)
+        return DIFFULM_OK;
+    dulm_file_close(out);
+    return dulm_fail_memory();
 }
 
 void dulm_file_close(struct dulm_file *file)
 {
-    if (file->mapped)
+    if (file->kind == DULM_FILE_MAPPED)
         munmap((void *)file->data, file->size);
+    else if (file->kind == DULM_FILE_ALLOCATED)
+        dulm_free((void *)file->data);
+    else if (file->kind == DULM_FILE_HOST && file->unmap)
+        file->unmap(file->user, file->data, file->size);
+    dulm_free(file->name);
     *file = (struct dulm_file){0};
 }
 

@@ -1,17 +1,22 @@
-/* file.h: files mapped for reading, and files replaced atomically. */
+/* file.h: whole files for reading, and files replaced atomically. */
 #ifndef DULM_IO_FILE_H
 #define DULM_IO_FILE_H
 
 #include <diffulm/common.h>
 #include <stdbool.h>
 
+enum dulm_file_kind { DULM_FILE_BORROWED, DULM_FILE_MAPPED, DULM_FILE_ALLOCATED, DULM_FILE_HOST };
+
 struct dulm_file {
-    const unsigned char *data; /* mapped read-only; never NULL after a successful open */
+    const unsigned char *data; /* read-only; never NULL after a successful open */
     size_t size;
-    bool mapped;
+    enum dulm_file_kind kind;
+    char *name;                                                  /* for messages; the file's own */
+    void (*unmap)(void *user, const void *data, uint64_t bytes); /* of HOST, may be NULL */
+    void *user;
 };
 
-/* Errors name `path`. The mapping stays valid until dulm_file_close. */
+/* Maps a file. Errors name `path`. It stays valid until dulm_file_close. */
 diffulm_status dulm_file_open(const char *path, struct dulm_file *out) DIFFULM_MUST_USE;
 void dulm_file_close(struct dulm_file *file);
 

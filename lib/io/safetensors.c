@@ -8,13 +8,11 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "io/file.h"
 #include "io/json.h"
 #include "io/limits.h"
 
 struct dulm_safetensors {
     struct dulm_file file;
-    char *name;
     json_t *header; /* owns the tensor names */
     struct dulm_tensor *tensors;
     size_t count;
@@ -22,7 +20,7 @@ struct dulm_safetensors {
 
 static diffulm_status bad(const struct dulm_safetensors *st, const char *tensor, const char *what)
 {
-    return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s: %s", st->name, tensor, what);
+    return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s: %s", st->file.name, tensor, what);
 }
 
 static diffulm_status read_dtype(const struct dulm_safetensors *st, struct dulm_tensor *t,
@@ -36,7 +34,7 @@ static diffulm_status read_dtype(const struct dulm_safetensors *st, struct dulm_
             t->dtype = (enum dulm_dtype)d;
             return DIFFULM_OK;
         }
-    return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s: unknown dtype %.40s", st->name, t->name,
+    return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s: unknown dtype %.40s", st->file.name, t->name,
                      json_string_value(dtype));
 }
 
@@ -77,12 +75,12 @@ static diffulm_status read_offsets(const struct dulm_safetensors *st, struct dul
         return bad(st, t->name, "data_offsets are negative or reversed");
     if ((uint64_t)end > size)
         return dulm_fail(DIFFULM_E_FORMAT,
-                         "%s: tensor %s: ends at byte %lld of the data, which has %zu", st->name,
-                         t->name, (long long)end, size);
+                         "%s: tensor %s: ends at byte %lld of the data, which has %zu",
+                         st->file.name, t->name, (long long)end, size);
     if ((size_t)(end - begin) != t->bytes)
         return dulm_fail(DIFFULM_E_FORMAT,
                          "%s: tensor %s: dtype %s and shape need %zu bytes, data_offsets give %lld",
-                         st->name, t->name, dulm_dtype_name(t->dtype), t->bytes,
+                         st->file.name, t->name, dulm_dtype_name(t->dtype), t->bytes,
                          (long long)(end - begin));
     t->data = data + begin;
     return DIFFULM_OK;
@@ -117,7 +115,7 @@ static diffulm_status check_cover(struct dulm_safetensors *st, const unsigned ch
         next = begin + t->bytes;
     }
     if (next != data + size)
-        return dulm_fail(DIFFULM_E_FORMAT, "%s: %zu bytes after the last tensor", st->name,
+        return dulm_fail(DIFFULM_E_FORMAT, "%s: %zu bytes after the last tensor", st->file.name,
                          (size_t)(data + size - next));
     return DIFFULM_OK;
 }
@@ -157,60 +155,44 @@ static diffulm_status read_header(struct dulm_safetensors *st)
     const unsigned char *bytes = st->file.data;
     if (st->file.size < 8)
         return dulm_fail(DIFFULM_E_FORMAT, "%s: %zu bytes: too short for the 8-byte header length",
-                         st->name, st->file.size);
+                         st->file.name, st->file.size);
     uint64_t length = 0;
     for (int i = 7; i >= 0; i--)
         length = length << 8 | bytes[i];
     if (length > st->file.size - 8 || length > DULM_LIMIT_HEADER_BYTES)
         return dulm_fail(DIFFULM_E_FORMAT,
-                         "%s: header length %llu, but the file has %zu bytes after it", st->name,
-                         (unsigned long long)length, st->file.size - 8);
-    diffulm_status rc = dulm_json_parse(bytes + 8, (size_t)length, st->name, &st->header);
+                         "%s: header length %llu, but the file has %zu bytes after it",
+                         st->file.name, (unsigned long long)length, st->file.size - 8);
+    diffulm_status rc = dulm_json_parse(bytes + 8, (size_t)length, st->file.name, &st->header);
     if (rc < 0)
         return rc;
     if (!json_is_object(st->header))
-        return dulm_fail(DIFFULM_E_FORMAT, "%s: the header is not a JSON object", st->name);
+        return dulm_fail(DIFFULM_E_FORMAT, "%s: the header is not a JSON object", st->file.name);
     return read_entries(st, bytes + 8 + length, st->file.size - 8 - (size_t)length);
 }
 
-static diffulm_status finish_open(struct dulm_safetensors *st, const char *name,
-                                  struct dulm_safetensors **out)
+diffulm_status dulm_safetensors_open(struct dulm_file *file, struct dulm_safetensors **out)
 {
-    diffulm_status rc = DIFFULM_OK;
-    st->name = dulm_strndup(name, strlen(name));
-    if (!st->name)
-        rc = dulm_fail_memory();
-    else
-        rc = read_header(st);
-    if (rc < 0) {
+    struct dulm_safetensors *st = dulm_alloc_zero(1, sizeof *st);
+    if (!st) {
+        dulm_file_close(file);
+        return dulm_fail_memory();
+    }
+    st->file = *file;
+    *file = (struct dulm_file){0};
+    diffulm_status rc = read_header(st);
+    if (rc < 0)
         dulm_safetensors_close(st);
-        return rc;
-    }
-    *out = st;
-    return DIFFULM_OK;
+    else
+        *out = st;
+    return rc;
 }
 
-diffulm_status dulm_safetensors_open(const char *path, struct dulm_safetensors **out)
+diffulm_status dulm_safetensors_open_path(const char *path, struct dulm_safetensors **out)
 {
-    struct dulm_safetensors *st = dulm_alloc_zero(1, sizeof *st);
-    if (!st)
-        return dulm_fail_memory();
-    diffulm_status rc = dulm_file_open(path, &st->file);
-    if (rc < 0) {
-        dulm_free(st);
-        return rc;
-    }
-    return finish_open(st, path, out);
-}
-
-diffulm_status dulm_safetensors_open_memory(const void *data, size_t size, const char *name,
-                                            struct dulm_safetensors **out)
-{
-    struct dulm_safetensors *st = dulm_alloc_zero(1, sizeof *st);
-    if (!st)
-        return dulm_fail_memory();
-    st->file = (struct dulm_file){.data = data, .size = size};
-    return finish_open(st, name, out);
+    struct dulm_file file;
+    diffulm_status rc = dulm_file_open(path, &file);
+    return rc < 0 ? rc : dulm_safetensors_open(&file, out);
 }
 
 void dulm_safetensors_close(struct dulm_safetensors *st)
@@ -220,7 +202,6 @@ void dulm_safetensors_close(struct dulm_safetensors *st)
     dulm_file_close(&st->file);
     json_decref(st->header);
     dulm_free(st->tensors);
-    dulm_free(st->name);
     dulm_free(st);
 }
 
@@ -242,5 +223,5 @@ const struct dulm_tensor *dulm_safetensors_find(const struct dulm_safetensors *s
 
 const char *dulm_safetensors_name(const struct dulm_safetensors *st)
 {
-    return st->name;
+    return st->file.name;
 }

@@ -6,6 +6,8 @@
 #include <diffulm/common.h>
 #include <stdbool.h>
 
+#include "io/file.h"
+
 #define DULM_MAX_RANK 8
 
 enum dulm_dtype {
@@ -37,12 +39,11 @@ struct dulm_tensor {
 
 struct dulm_safetensors;
 
-/* Errors name the file and, where there is one, the tensor. */
-diffulm_status dulm_safetensors_open(const char *path,
+/* Takes over `file`, on failure too. Errors name the file and, where there is one, the tensor. */
+diffulm_status dulm_safetensors_open(struct dulm_file *file,
                                      struct dulm_safetensors **out) DIFFULM_MUST_USE;
-/* The same on memory that stays alive and unchanged until close; `name` is for messages. */
-diffulm_status dulm_safetensors_open_memory(const void *data, size_t size, const char *name,
-                                            struct dulm_safetensors **out) DIFFULM_MUST_USE;
+diffulm_status dulm_safetensors_open_path(const char *path,
+                                          struct dulm_safetensors **out) DIFFULM_MUST_USE;
 void dulm_safetensors_close(struct dulm_safetensors *file);
 
 size_t dulm_safetensors_count(const struct dulm_safetensors *file);

@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "io/file.h"
 #include "io/json.h"
 #include "text/tokenizer.h"
 
@@ -201,23 +200,22 @@ static diffulm_status read_vocab_json(struct dulm_vocab *vocab, const json_t *ro
     return DIFFULM_OK;
 }
 
-diffulm_status dulm_load_bpe(struct diffulm_tokenizer *tok, const char *folder)
+diffulm_status dulm_load_bpe(struct diffulm_tokenizer *tok, const struct dulm_place *place,
+                             const struct dulm_file *vocab)
 {
     static const char *const specials[] = {"<s>",   "<pad>",  "</s>",
                                            "<unk>", "<mask>", "<|endoftext|>"};
     struct dulm_subword *m = &tok->model;
     *m = (struct dulm_subword){.kind = DULM_BPE, .unk_id = -1};
-    char *vocab = dulm_path_join(folder, "vocab.json"),
-         *merges = dulm_path_join(folder, "merges.txt");
     json_t *root = NULL;
-    struct dulm_file file = {0};
-    diffulm_status rc = vocab && merges ? dulm_json_open(vocab, &root) : dulm_fail_memory();
+    struct dulm_file merges = {0};
+    diffulm_status rc = dulm_json_parse(vocab->data, vocab->size, vocab->name, &root);
     if (rc == DIFFULM_OK)
-        rc = read_vocab_json(&m->vocab, root, vocab);
+        rc = read_vocab_json(&m->vocab, root, vocab->name);
     if (rc == DIFFULM_OK)
-        rc = dulm_file_open(merges, &file);
+        rc = dulm_place_open(place, "merges.txt", &merges);
     if (rc == DIFFULM_OK)
-        rc = read_merges(m, (const char *)file.data, file.size, merges);
+        rc = read_merges(m, (const char *)merges.data, merges.size, merges.name);
     for (size_t i = 0; rc == DIFFULM_OK && i < 6; i++)
         rc = add_special(tok, specials[i]);
     const int32_t cls = dulm_vocab_find(&m->vocab, "<s>", 3);
@@ -230,10 +228,8 @@ diffulm_status dulm_load_bpe(struct diffulm_tokenizer *tok, const char *folder)
                                : json_pack("{s:s,s:[s,i],s:[s,i],s:b,s:b}", "type",
                                            "RobertaProcessing", "sep", "</s>", sep, "cls", "<s>",
                                            cls, "trim_offsets", 1, "add_prefix_space", 0),
-            json_pack("{s:s}", "type", "ByteLevel"), vocab);
-    dulm_file_close(&file);
+            json_pack("{s:s}", "type", "ByteLevel"), vocab->name);
+    dulm_file_close(&merges);
     json_decref(root);
-    dulm_free(vocab);
-    dulm_free(merges);
     return rc;
 }

@@ -7,6 +7,7 @@
 
 #include "base/refcount.h"
 #include "base/strbuf.h"
+#include "io/place.h"
 #include "text/pretokenize.h"
 #include "text/subword.h"
 
@@ -95,7 +96,9 @@ diffulm_status dulm_load_sentencepiece(struct diffulm_tokenizer *tok, const void
                                        size_t size, const char *path) DIFFULM_MUST_USE;
 diffulm_status dulm_load_wordpiece(struct diffulm_tokenizer *tok, const char *bytes, size_t size,
                                    bool lowercase, const char *path) DIFFULM_MUST_USE;
-diffulm_status dulm_load_bpe(struct diffulm_tokenizer *tok, const char *folder) DIFFULM_MUST_USE;
+/* merges.txt is looked for beside `vocab`. */
+diffulm_status dulm_load_bpe(struct diffulm_tokenizer *tok, const struct dulm_place *place,
+                             const struct dulm_file *vocab) DIFFULM_MUST_USE;
 /* Parts of the pipeline that a file implies, as JSON (NULL: none); the references are given away. */
 diffulm_status dulm_load_parts(struct diffulm_tokenizer *tok, json_t *normalizer, json_t *pre,
                                json_t *post, json_t *decoder, const char *path) DIFFULM_MUST_USE;

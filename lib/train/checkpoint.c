@@ -268,7 +268,7 @@ static diffulm_status restore(const struct training *t, const char *path, void *
     int64_t saved = 0;
     if (!path || (note && !note_length))
         return dulm_fail(DIFFULM_E_ARGUMENT, "checkpoint: path or note_length is NULL");
-    diffulm_status rc = dulm_safetensors_open(path, &st);
+    diffulm_status rc = dulm_safetensors_open_path(path, &st);
     if (rc < 0)
         return rc;
     rc = check_bytes(st);

@@ -29,7 +29,7 @@ struct dulm_safetensors *golden_tensors(const char *area, const char *folder, co
 {
     char *path = golden_path(folder, name);
     struct dulm_safetensors *file = NULL;
-    if (dulm_safetensors_open(path, &file) < 0)
+    if (dulm_safetensors_open_path(path, &file) < 0)
         golden_fail(area, "%s", diffulm_error_message());
     free(path);
     return file;

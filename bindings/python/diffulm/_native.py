@@ -228,6 +228,13 @@ class Handle:
     def __init__(self, address):
         self._address = address
 
+    @classmethod
+    def _of(cls, address):
+        """One around a handle that there is already."""
+        out = cls.__new__(cls)
+        Handle.__init__(out, address)
+        return out
+
     @property
     def address(self):
         if not self._address:

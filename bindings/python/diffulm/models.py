@@ -4,6 +4,7 @@ import ctypes
 import json
 
 from . import _arrays as arrays
+from . import _files
 from . import _native as n
 
 lib, check, options, sized = n.lib, n.check, n.options, n.sized
@@ -34,6 +35,11 @@ class Tokenizer(n.Handle):
 
     def __init__(self, path, **values):
         super().__init__(n.make(lib.diffulm_tokenizer_open, str(path).encode(), options("diffulm_tokenizer_options", values)))
+
+    @classmethod
+    def from_files(cls, files, **values):
+        """files: {"tokenizer.json": bytes, ...}, or a function of a name that returns bytes, or None where there is no such file."""
+        return cls._of(_files.opened(files, lib.diffulm_tokenizer_open_files, None, options("diffulm_tokenizer_options", values)))
 
     def encode(self, text, pair=None, special=True):
         """An Encoding; begins and ends are bytes of the UTF-8 text."""
@@ -94,10 +100,10 @@ class Model(n.Handle):
         super().__init__(n.make(lib.diffulm_model_open, str(folder).encode(), self._options(runtime, values)))
 
     @classmethod
-    def _of(cls, address):
-        model = cls.__new__(cls)
-        n.Handle.__init__(model, address)
-        return model
+    def from_files(cls, files, runtime=None, **values):
+        """files: {"config.json": bytes, "model.safetensors": bytes}, or a function of a name that returns bytes, or None where there is no
+        such file. F32 weights are used inside the bytes, which live as long as anything that uses the model."""
+        return cls._of(_files.opened(files, lib.diffulm_model_open_files, None, cls._options(runtime, values)))
 
     @staticmethod
     def _options(runtime, values):
@@ -194,6 +200,11 @@ class Adapter(n.Handle):
     def __init__(self, model, folder):
         super().__init__(n.make(lib.diffulm_adapter_open, model.address, str(folder).encode()))
 
+    @classmethod
+    def from_files(cls, model, files):
+        """files as of Model.from_files: "adapter_config.json" and "adapter_model.safetensors"."""
+        return cls._of(_files.opened(files, lib.diffulm_adapter_open_files, model.address, None))
+
     def save(self, folder):
         check(lib.diffulm_adapter_save(self.address, str(folder).encode()))
 
@@ -216,9 +227,12 @@ class LengthHead(n.Handle):
 
     @classmethod
     def create(cls, model, seed=0):
-        head = cls.__new__(cls)
-        n.Handle.__init__(head, n.make(lib.diffulm_length_head_create, model.address, seed))
-        return head
+        return cls._of(n.make(lib.diffulm_length_head_create, model.address, seed))
+
+    @classmethod
+    def from_files(cls, model, files):
+        """files as of Model.from_files: "length_head.safetensors"."""
+        return cls._of(_files.opened(files, lib.diffulm_length_head_open_files, model.address, None))
 
     @property
     def classes(self):

@@ -123,10 +123,8 @@ class Trainer(_Saved):
         return Model._of(n.make(lib.diffulm_trainer_export_ema if averages else lib.diffulm_trainer_export, self.address))
 
     def export_adapter(self, averages=False):
-        adapter = Adapter.__new__(Adapter)
         function = lib.diffulm_trainer_export_adapter_ema if averages else lib.diffulm_trainer_export_adapter
-        n.Handle.__init__(adapter, n.make(function, self.address))
-        return adapter
+        return Adapter._of(n.make(function, self.address))
 
 
 class LengthTrainer(_Saved):
@@ -141,9 +139,7 @@ class LengthTrainer(_Saved):
         return _reported_rows(lib.diffulm_length_trainer_step, self.address, rows)
 
     def export(self):
-        head = LengthHead.__new__(LengthHead)
-        n.Handle.__init__(head, n.make(lib.diffulm_length_trainer_export, self.address))
-        return head
+        return LengthHead._of(n.make(lib.diffulm_length_trainer_export, self.address))
 
 
 def _count():

@@ -51,6 +51,8 @@ pub const DIFFULM_DAMAGE_SKIP: i32 = 1;
 /// each epoch in the order of diffulm_shuffle(seed, epoch, count)
 pub const DIFFULM_ORDER_SHUFFLED: i32 = 0;
 pub const DIFFULM_ORDER_FILE: i32 = 1;
+/// what a callback returns when there is no such file
+pub const DIFFULM_FILE_ABSENT: i32 = 1;
 /// highest score
 pub const DIFFULM_SELECT_SCORE: i32 = 0;
 /// highest mean ROUGE-L against each of the others
@@ -306,6 +308,25 @@ pub struct diffulm_record {
     pub row: u64,
     /// of this data set, from 0
     pub epoch: u32,
+}
+
+/// Where files come from: `map`, or `size` and `read`, or all; `map` is asked first, what it calls absent is read. Names are those of a Hugging Face folder ("config.json"), without any folder. The callbacks return 0, DIFFULM_FILE_ABSENT, or any other number to stop: the call fails with E_IO and that number in its message. They run on the thread of the call that opens, and must not call the library.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct diffulm_files {
+    pub struct_size: usize,
+    /// in front of file names in messages; NULL: "files"
+    pub label: *const c_char,
+    /// handed to the callbacks; must live until the last handle opened from it is gone
+    pub user: *mut c_void,
+    /// The number of bytes of a file.
+    pub size: Option<unsafe extern "C" fn(*mut c_void, *const c_char, *mut u64) -> i32>,
+    /// Copies `bytes` bytes from `offset` on, at most 16 MiB a call, in order.
+    pub read: Option<unsafe extern "C" fn(*mut c_void, *const c_char, u64, *mut c_void, usize) -> i32>,
+    /// The address of a whole file in memory. It is borrowed, unchanged, until unmap; F32 weights at a multiple of 4 bytes are used where they are, without a copy.
+    pub map: Option<unsafe extern "C" fn(*mut c_void, *const c_char, *mut *const c_void, *mut u64) -> i32>,
+    /// Gives a mapped file back, on any thread, at the latest when the last handle that uses it is released; may be NULL.
+    pub unmap: Option<unsafe extern "C" fn(*mut c_void, *const c_void, u64)>,
 }
 
 #[repr(C)]
@@ -1014,6 +1035,16 @@ extern "C" {
     pub fn diffulm_error_message() -> *const c_char;
     /// A short constant name of a status, such as "out of memory". Never NULL. Since 0.1.
     pub fn diffulm_status_name(status: i32) -> *const c_char;
+    /// The like of diffulm_model_open, with the same errors. `files` is copied. Any thread, as long as the callbacks allow it. Since 0.1.
+    pub fn diffulm_model_open_files(files: *const diffulm_files, options: *const diffulm_model_options, out: *mut *mut diffulm_model) -> i32;
+    /// The like of diffulm_tokenizer_open on a folder. Since 0.1.
+    pub fn diffulm_tokenizer_open_files(files: *const diffulm_files, options: *const diffulm_tokenizer_options, out: *mut *mut diffulm_tokenizer) -> i32;
+    /// The like of diffulm_length_head_open. Since 0.1.
+    pub fn diffulm_length_head_open_files(model: *mut diffulm_model, files: *const diffulm_files, out: *mut *mut diffulm_length_head) -> i32;
+    /// The like of diffulm_adapter_open. Since 0.1.
+    pub fn diffulm_adapter_open_files(model: *mut diffulm_model, files: *const diffulm_files, out: *mut *mut diffulm_adapter) -> i32;
+    /// A model from the texts of its config.json and its model.safetensors in memory. The weights are borrowed: they must stay unchanged until the last reference to the model is released; the config is not needed after the call. Since 0.1.
+    pub fn diffulm_model_open_memory(config: *const c_void, config_size: usize, weights: *const c_void, weights_size: usize, options: *const diffulm_model_options, out: *mut *mut diffulm_model) -> i32;
     /// Opens length_head.safetensors in `folder` for a model of the same sizes. On success *out is the caller's (unref). Errors name the file and tensor. Any thread. Since 0.1.
     pub fn diffulm_length_head_open(model: *mut diffulm_model, folder: *const c_char, out: *mut *mut diffulm_length_head) -> i32;
     /// One with fresh weights drawn by `seed` (stream init). Since 0.1.
@@ -1294,6 +1325,14 @@ mod tests {
         assert_eq!(offset!(diffulm_record, index), 64);
         assert_eq!(offset!(diffulm_record, row), 72);
         assert_eq!(offset!(diffulm_record, epoch), 80);
+        assert_eq!(size_of::<diffulm_files>(), 56);
+        assert_eq!(offset!(diffulm_files, struct_size), 0);
+        assert_eq!(offset!(diffulm_files, label), 8);
+        assert_eq!(offset!(diffulm_files, user), 16);
+        assert_eq!(offset!(diffulm_files, size), 24);
+        assert_eq!(offset!(diffulm_files, read), 32);
+        assert_eq!(offset!(diffulm_files, map), 40);
+        assert_eq!(offset!(diffulm_files, unmap), 48);
         assert_eq!(size_of::<diffulm_hypothesis>(), 24);
         assert_eq!(offset!(diffulm_hypothesis, tokens), 0);
         assert_eq!(offset!(diffulm_hypothesis, length), 8);
