@@ -267,6 +267,8 @@ int main(int argc, char **argv)
             recompute = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--bfloat16") == 0)
             precision = atoi(argv[i + 1]) ? DIFFULM_PRECISION_BF16 : DIFFULM_PRECISION_F32;
+        else if (strcmp(argv[i], "--int8") == 0)
+            precision = atoi(argv[i + 1]) ? DIFFULM_PRECISION_INT8 : DIFFULM_PRECISION_F32;
         else if (strcmp(argv[i], "--geometry") == 0)
             geometry = argv[i + 1];
         else if (strcmp(argv[i], "--only") == 0)
@@ -283,7 +285,7 @@ int main(int argc, char **argv)
         fprintf(stderr,
                 "usage: bench [--threads N] [--rounds 1-100] [--geometry small|base]\n"
                 "  [--only kernels|tokenizer|denoise|train] [--tokenizer FOLDER --text FILE]\n"
-                "  [--lora RANK] [--recompute 0|1] [--bfloat16 0|1]\n");
+                "  [--lora RANK] [--recompute 0|1] [--bfloat16 0|1] [--int8 0|1]\n");
         return 2;
     }
     struct diffulm_runtime_options ro = DIFFULM_RUNTIME_OPTIONS_INIT;

@@ -7,6 +7,7 @@
 #include "arch/block.h"
 #include "diffusion/policy.h"
 #include "geometry.h"
+#include "nn/int8.h"
 
 enum op {
     PRODUCTS_FORWARD,
@@ -87,6 +88,20 @@ diffulm_status __wrap_dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t
     const diffulm_status rc = __real_dulm_gemm_rounded(rt, m, n, k, a, lda, b, accumulate, c, ldc);
     add(PRODUCTS_FORWARD, start, 2 * product_of(m, n) * (double)k,
         4 * product_of(m, k) + 2 * product_of(n, k) + 4 * product_of(m, n) * (accumulate ? 2 : 1));
+    return rc;
+}
+
+diffulm_status __real_dulm_gemm_int8(const struct diffulm_runtime *, size_t, size_t, size_t,
+                                     const float *, const struct dulm_matrix8 *, bool, float *,
+                                     size_t);
+diffulm_status __wrap_dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                     const float *x, const struct dulm_matrix8 *w, bool accumulate,
+                                     float *y, size_t ldy)
+{
+    const double start = now();
+    const diffulm_status rc = __real_dulm_gemm_int8(rt, m, n, k, x, w, accumulate, y, ldy);
+    add(PRODUCTS_FORWARD, start, 2 * product_of(m, n) * (double)k,
+        4 * product_of(m, k) + product_of(n, k) + 4 * product_of(m, n) * (accumulate ? 2 : 1));
     return rc;
 }
 
@@ -245,21 +260,28 @@ __wrap_dulm_candidate_of(const struct dulm_kernels *kernels, const struct difful
     return c;
 }
 
-/* Highest rate of products here and now, in single precision or bfloat16 as the runtime has it. */
+/* Highest rate of products here and now, in the precision that the runtime has. */
 static double peak_of(diffulm_runtime *runtime)
 {
     enum { N = 1024 };
     float *x = calloc(3 * (size_t)N * N, sizeof *x);
+    int8_t *bytes = calloc(N, N);
     double best = 1e9;
-    if (!x)
+    if (!x || !bytes)
         exit(1);
+    const struct dulm_matrix8 w = {bytes, x, (const int32_t *)(const void *)x}; /* zeros */
     for (int i = 0; i < 5; i++) {
         const double start = now();
-        if (__real_dulm_gemm(runtime, false, false, N, N, N, x, N, x + N * N, N, false,
-                             x + 2 * N * N, N) < 0)
+        const diffulm_status rc =
+            runtime->precision == DIFFULM_PRECISION_INT8
+                ? __real_dulm_gemm_int8(runtime, N, N, N, x + N * N, &w, false, x + 2 * N * N, N)
+                : __real_dulm_gemm(runtime, false, false, N, N, N, x, N, x + N * N, N, false,
+                                   x + 2 * N * N, N);
+        if (rc < 0)
             exit(1);
         best = now() - start < best ? now() - start : best;
     }
+    free(bytes);
     free(x);
     return 2e-9 * N * (double)N * N / best;
 }
@@ -392,9 +414,12 @@ static void run(diffulm_runtime *runtime, int geometry)
     profile("a step: 8 rows of 64 tokens, logits of half of them", runtime, peak, one_step, w);
     profile("a generation: 8 rows, 32 given, 32 denoised in 10 steps", runtime, peak,
             one_generation, w);
-    if (diffulm_trainer_create(w->model, &options, &w->trainer) < 0)
-        exit(1);
-    profile("an update: 16 rows of 64 tokens, half of each a target", runtime, peak, one_update, w);
+    if (runtime->precision != DIFFULM_PRECISION_INT8) {
+        if (diffulm_trainer_create(w->model, &options, &w->trainer) < 0)
+            exit(1);
+        profile("an update: 16 rows of 64 tokens, half of each a target", runtime, peak, one_update,
+                w);
+    }
     diffulm_trainer_destroy(w->trainer);
     diffulm_sampler_unref(w->sampler);
     diffulm_model_unref(w->model);
@@ -414,6 +439,8 @@ int main(int argc, char **argv)
             rounds = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--bfloat16") == 0)
             ro.precision = atoi(argv[i + 1]) ? DIFFULM_PRECISION_BF16 : DIFFULM_PRECISION_F32;
+        else if (strcmp(argv[i], "--int8") == 0)
+            ro.precision = atoi(argv[i + 1]) ? DIFFULM_PRECISION_INT8 : DIFFULM_PRECISION_F32;
         else if (strcmp(argv[i], "--geometry") == 0)
             geometry = argv[i + 1];
         else
@@ -422,7 +449,7 @@ int main(int argc, char **argv)
     const int base = strcmp(geometry, "base") == 0;
     if (argc % 2 != 1 || rounds < 1 || threads < 1 || (!base && strcmp(geometry, "small") != 0)) {
         fprintf(stderr, "usage: profile [--threads N] [--rounds N] [--geometry small|base] "
-                        "[--bfloat16 0|1]\n");
+                        "[--bfloat16 0|1] [--int8 0|1]\n");
         return 2;
     }
     ro.threads = threads;

@@ -59,14 +59,18 @@ struct cli_bundle {
 /* How to compute; NULL where the defaults do. */
 struct cli_compute {
     int64_t threads;
-    bool bfloat16;
+    bool bfloat16, int8;
 };
 #define CLI_COMPUTE_ROWS(c)                                                                        \
     {"threads", "N", "0: one per core [0]", CLI_INT, &(c).threads},                                \
+        {"bfloat16", NULL, "matrix products in bfloat16: faster, on CPUs with AVX512_BF16",        \
+         CLI_FLAG, &(c).bfloat16},                                                                 \
     {                                                                                              \
-        "bfloat16", NULL, "matrix products in bfloat16: faster, on CPUs with AVX512_BF16",         \
-            CLI_FLAG, &(c).bfloat16                                                                \
+        "int8", NULL, "matrix products in 8 bits: the fastest, a little less exact", CLI_FLAG,     \
+            &(c).int8                                                                              \
     }
+/* -1, or the exit code where two precisions are asked for. */
+int cli_compute_check(const char *command, const struct cli_compute *compute);
 diffulm_status cli_bundle_open(const char *folder, const struct cli_compute *compute,
                                struct cli_bundle *out);
 /* The model with the adapter of a PEFT folder; NULL: nothing to do. */
@@ -101,5 +105,6 @@ int cli_report(int argc, char **argv);
 int report_write(const char *const *folders, size_t count, const char *page);
 int cli_recipe(int argc, char **argv);
 int cli_prune(int argc, char **argv);
+int cli_quantize(int argc, char **argv);
 
 #endif

@@ -339,7 +339,9 @@ static int read_arguments(int argc, char **argv, struct evaluation *e, struct ar
         {"json", NULL, "print a JSON array", CLI_FLAG, &e->options.json},
         {0}};
     int rest;
-    const int code = cli_parse(&command, options, argc, argv, &rest);
+    int code = cli_parse(&command, options, argc, argv, &rest);
+    if (code < 0)
+        code = cli_compute_check(EVALUATE, &e->options.compute);
     if (code >= 0)
         return code;
     if (rest != 2)

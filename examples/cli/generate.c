@@ -108,7 +108,9 @@ int cli_generate(int argc, char **argv)
         DENOISE_OPTION_ROWS(o),
         {0}};
     int rest;
-    const int code = cli_parse(&generate_command, options, argc, argv, &rest);
+    int code = cli_parse(&generate_command, options, argc, argv, &rest);
+    if (code < 0)
+        code = cli_compute_check("generate", &o.compute);
     if (code >= 0)
         return code;
     if (rest < 1 || rest > 2)

@@ -156,7 +156,9 @@ int cli_infill(int argc, char **argv)
         DENOISE_OPTION_ROWS(o),
         {0}};
     int rest;
-    const int code = cli_parse(&infill_command, options, argc, argv, &rest);
+    int code = cli_parse(&infill_command, options, argc, argv, &rest);
+    if (code < 0)
+        code = cli_compute_check("infill", &o.compute);
     if (code >= 0)
         return code;
     if (rest < 1 || rest > 2)

@@ -141,20 +141,20 @@ int cli_detokenize(int argc, char **argv)
 
 static json_t *describe(const struct cli_bundle *b, const char *folder, bool tensors)
 {
-    static const char *const dtypes[] = {"float32", "float16", "bfloat16"};
+    static const char *const dtypes[] = {"float32", "float16", "bfloat16", "int8"};
     const struct diffulm_model_info *i = &b->info;
     char runtime[128];
     diffulm_length_head *head = NULL;
     const bool length = diffulm_length_head_open(b->model, folder, &head) == DIFFULM_OK;
     diffulm_length_head_unref(head);
     diffulm_runtime_describe(b->runtime, runtime, sizeof runtime);
-    json_t *root =
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "family", i->family,
-                  "parameters", (json_int_t)i->parameters, "layers", (json_int_t)i->layers,
-                  "hidden", (json_int_t)i->hidden, "heads", (json_int_t)i->heads, "ffn",
-                  (json_int_t)i->ffn, "vocabulary", (json_int_t)i->vocabulary, "positions",
-                  (json_int_t)i->positions, "longest_row", (json_int_t)i->longest_row, "dtype",
-                  dtypes[i->dtype], "weight_bytes", (json_int_t)(4 * i->parameters));
+    json_t *root = json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:I}", "family", i->family,
+        "parameters", (json_int_t)i->parameters, "layers", (json_int_t)i->layers, "hidden",
+        (json_int_t)i->hidden, "heads", (json_int_t)i->heads, "ffn", (json_int_t)i->ffn,
+        "vocabulary", (json_int_t)i->vocabulary, "positions", (json_int_t)i->positions,
+        "longest_row", (json_int_t)i->longest_row, "dtype", dtypes[i->dtype], "weight_bytes",
+        (json_int_t)((i->dtype == DIFFULM_DTYPE_I8 ? 1 : 4) * i->parameters));
     json_object_set_new(root, "has_head", json_boolean(i->has_head));
     json_object_set_new(root, "tied", json_boolean(i->tied));
     json_object_set_new(root, "length_head", json_boolean(length));

@@ -12,6 +12,7 @@ const struct cli_command cli_commands[] = {
     {"recipe", "", "Checks a recipe before training, or lists its keys.", cli_recipe},
     {"report", "", "Draws the curves of training runs as one page.", cli_report},
     {"prune", "", "Keeps of a vocabulary what a task's texts use.", cli_prune},
+    {"quantize", "", "Writes a model with its matrices in 8 bits.", cli_quantize},
     {"tokenize", "", "Shows the tokens of a text.", cli_tokenize},
     {"detokenize", "", "Turns token ids into text.", cli_detokenize},
     {"inspect", "", "Shows what a model is.", cli_inspect},

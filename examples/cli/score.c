@@ -113,6 +113,8 @@ int cli_score(int argc, char **argv)
         {0}};
     int rest;
     int code = cli_parse(&command, options, argc, argv, &rest);
+    if (code < 0)
+        code = cli_compute_check(ME, &compute);
     if (code >= 0)
         return code;
     if (rest != 2)

@@ -83,12 +83,21 @@ double cli_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+int cli_compute_check(const char *command, const struct cli_compute *compute)
+{
+    return compute->bfloat16 && compute->int8
+               ? cli_error(command, CLI_USAGE, "--bfloat16 and --int8 exclude each other")
+               : -1;
+}
+
 static diffulm_status open_runtime(const struct cli_compute *compute, diffulm_runtime **out)
 {
     struct diffulm_runtime_options options = DIFFULM_RUNTIME_OPTIONS_INIT;
     if (compute) {
         options.threads = (int32_t)compute->threads;
-        options.precision = compute->bfloat16 ? DIFFULM_PRECISION_BF16 : DIFFULM_PRECISION_F32;
+        options.precision = compute->int8       ? DIFFULM_PRECISION_INT8
+                            : compute->bfloat16 ? DIFFULM_PRECISION_BF16
+                                                : DIFFULM_PRECISION_F32;
     }
     return diffulm_runtime_create(&options, out);
 }

@@ -21,6 +21,7 @@ typedef struct diffulm_model diffulm_model;
 #define DIFFULM_DTYPE_F32 0
 #define DIFFULM_DTYPE_F16 1
 #define DIFFULM_DTYPE_BF16 2
+#define DIFFULM_DTYPE_I8 3 /* matrices in 8 bits with a scale for each row, the rest in F32 */
 
 struct diffulm_model_options {
     size_t struct_size;
@@ -35,8 +36,9 @@ struct diffulm_model_options {
     }
 DIFFULM_API void diffulm_model_options_init(struct diffulm_model_options *options);
 
-/* Opens a Hugging Face folder: config.json and model.safetensors (or its index and shards). F32
- * weights stay in the mapped file; F16 and BF16 are widened. On success *out is the caller's (unref).
+/* Opens a Hugging Face folder: config.json and model.safetensors (or its index and shards). F32 and
+ * I8 weights stay in the mapped file; F16 and BF16 are widened. A model in I8 multiplies in 8 bits on any runtime; it
+ * can be saved and adapters attached, but not trained, pruned or merged. On success *out is the caller's (unref).
  * Errors: E_IO, E_FORMAT and E_UNSUPPORTED name the file and the key or tensor. Any thread. Since
  * 0.1. */
 DIFFULM_API diffulm_status diffulm_model_open(const char *folder,
@@ -99,7 +101,7 @@ DIFFULM_API diffulm_status diffulm_model_hidden(const diffulm_model *model,
                                                 float *out) DIFFULM_MUST_USE;
 
 /* Writes config.json and model.safetensors into `folder` (made when absent), each replaced
- * atomically; transformers loads it to the same logits. Tokenizer files are the caller's. Since
+ * atomically; transformers loads it to the same logits, unless dtype is I8: NAME in I8 and NAME_scale [rows, 1] in F32. Tokenizer files are the caller's. Since
  * 0.1. */
 DIFFULM_API diffulm_status diffulm_model_save(const diffulm_model *model, const char *folder,
                                               int32_t dtype) DIFFULM_MUST_USE;

@@ -96,7 +96,7 @@ diffulm_status diffulm_model_get_info(const diffulm_model *model, struct diffulm
         .positions = c->positions,
         .parameters = (int64_t)dulm_parameters_total(model->parameters, model->parameter_count),
         .longest_row = (int64_t)dulm_config_longest_row(c),
-        .dtype = (int32_t)model->dtype,
+        .dtype = model->dtype == DULM_I8 ? DIFFULM_DTYPE_I8 : (int32_t)model->dtype,
         .tied = c->tied,
         .has_head = c->has_head,
         .pad_id = c->pad_id,
@@ -202,15 +202,15 @@ diffulm_status diffulm_model_hidden(const diffulm_model *model, const struct dif
 diffulm_status diffulm_model_save(const diffulm_model *model, const char *folder, int32_t dtype)
 {
     dulm_error_clear();
-    if (!model || !folder || dtype < 0 || dtype > DIFFULM_DTYPE_BF16)
-        return dulm_fail(DIFFULM_E_ARGUMENT, "model save: dtype is %d, expected 0 to 2", dtype);
+    if (!model || !folder || dtype < 0 || dtype > DIFFULM_DTYPE_I8)
+        return dulm_fail(DIFFULM_E_ARGUMENT, "model save: dtype is %d, expected 0 to 3", dtype);
     diffulm_model *merged = NULL;
     diffulm_status rc =
         model->adapter ? dulm_merge_adapters(model, model->weights.adapter, &merged) : DIFFULM_OK;
     const diffulm_model *m = merged ? merged : model;
     if (rc == DIFFULM_OK)
-        rc = dulm_model_write(&m->config, m->parameters, m->parameter_count, &m->weights, folder,
-                              (enum dulm_dtype)dtype);
+        rc = dulm_model_write(m, folder,
+                              dtype == DIFFULM_DTYPE_I8 ? DULM_I8 : (enum dulm_dtype)dtype);
     diffulm_model_unref(merged);
     return rc;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arch/quantized.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -143,6 +144,9 @@ diffulm_status dulm_merge_adapters(const struct diffulm_model *model,
                                    const struct dulm_adapter *table, struct diffulm_model **out)
 {
     const size_t total = dulm_parameters_total(model->parameters, model->parameter_count);
+    diffulm_status rc = dulm_needs_floats(model, "merging an adapter");
+    if (rc < 0)
+        return rc;
     float *values = dulm_alloc_tensor(total, sizeof *values);
     if (!values)
         return dulm_fail_memory();
@@ -156,7 +160,7 @@ diffulm_status dulm_merge_adapters(const struct diffulm_model *model,
             add_product(a, (size_t)p->shape[0], (size_t)p->shape[1], next);
         next += p->elements;
     }
-    diffulm_status rc = dulm_model_from_memory(model->runtime, &model->config, values, out);
+    rc = dulm_model_from_memory(model->runtime, &model->config, values, out);
     dulm_free(values);
     return rc;
 }

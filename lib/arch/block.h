@@ -41,15 +41,16 @@ struct dulm_pass {
     const uint32_t *token_at;  /* [T] index in its row; only with dropout */
     struct dulm_attention_shape shape;
     struct dulm_dropout dropout;
-    float *scratch;                     /* attention, and [T, d] twice */
-    float *adapter_scratch;             /* [T, rank]; only with adapters */
-    const struct dulm_rounded *rounded; /* of frozen weights; NULL: none are kept */
+    float *scratch;                         /* attention, and [T, d] twice */
+    float *adapter_scratch;                 /* [T, rank]; only with adapters */
+    const struct dulm_rounded *rounded;     /* of frozen weights; NULL: none are kept */
+    const struct dulm_quantized *quantized; /* likewise */
 };
 
-/* y[rows, out] (ldy) (+)= x W^T, by a rounded copy of W where there is one. */
-diffulm_status dulm_multiply_by(const struct dulm_pass *pass, const float *w, size_t rows,
-                                size_t in, size_t out, const float *x, bool accumulate, float *y,
-                                size_t ldy) DIFFULM_MUST_USE;
+/* y[rows, out] (ldy) (+)= x W^T, by W in 8 bits or by a rounded copy where there is one. */
+diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int weight_slot,
+                                size_t rows, size_t in, size_t out, const float *x, bool accumulate,
+                                float *y, size_t ldy) DIFFULM_MUST_USE;
 /* y[T, out] (ldy) = x W^T + b, plus the slot's adapter. bias slot = weight slot + 1. */
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int weight_slot, size_t in,
                            size_t out, const float *x, float *y, size_t ldy) DIFFULM_MUST_USE;

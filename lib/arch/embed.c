@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "arch/block.h"
+#include "arch/quantized.h"
 #include "base/thread.h"
 
 struct job {
@@ -20,10 +21,15 @@ static void gather(void *user, size_t begin, size_t end, int worker)
     const float *words = p->weights->global[DULM_WORDS];
     const float *positions = p->weights->global[DULM_POSITIONS];
     const float *types = p->weights->global[DULM_TYPES];
+    const struct dulm_matrix8 *bytes = dulm_quantized_at(p->quantized, -1, DULM_WORDS);
     for (size_t t = begin; t < end; t++) {
         float *restrict x = j->x + t * d;
-        const float *restrict w = words + (size_t)p->batch->tokens[t] * d;
-        memcpy(x, w, d * sizeof *x);
+        const size_t token = (size_t)p->batch->tokens[t];
+        if (bytes)
+            for (size_t i = 0; i < d; i++)
+                x[i] = bytes->scales[token] * (float)bytes->values[token * d + i];
+        else
+            memcpy(x, words + token * d, d * sizeof *x);
         for (size_t i = 0; types && i < d; i++)
             x[i] += types[i];
         if (!positions)

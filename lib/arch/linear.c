@@ -1,5 +1,6 @@
 /* linear.c: linear maps with bias and adapter, forward and backward; dropout of activations. */
 #include "arch/block.h"
+#include "arch/quantized.h"
 #include "arch/rounded.h"
 #include "base/rng.h"
 #include "base/thread.h"
@@ -17,10 +18,14 @@ static float *values(const struct dulm_weights *w, int layer, int slot)
     return layer < 0 ? w->global[slot] : w->layer[layer].slot[slot];
 }
 
-diffulm_status dulm_multiply_by(const struct dulm_pass *pass, const float *w, size_t rows,
+diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int slot, size_t rows,
                                 size_t in, size_t out, const float *x, bool accumulate, float *y,
                                 size_t ldy)
 {
+    const struct dulm_matrix8 *bytes = dulm_quantized_at(pass->quantized, layer, slot);
+    if (bytes)
+        return dulm_gemm_int8(pass->rt, rows, out, in, x, bytes, accumulate, y, ldy);
+    const float *w = values(pass->weights, layer, slot);
     const uint16_t *rounded = dulm_rounded_find(pass->rounded, w);
     return rounded
                ? dulm_gemm_rounded(pass->rt, rows, out, in, x, in, rounded, accumulate, y, ldy)
@@ -30,12 +35,11 @@ diffulm_status dulm_multiply_by(const struct dulm_pass *pass, const float *w, si
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, size_t in, size_t out,
                            const float *x, float *y, size_t ldy)
 {
-    const float *w = values(pass->weights, layer, slot);
     const float *b = values(pass->weights, layer, slot + 1);
     const size_t rows = pass->tokens;
     if (b)
         dulm_fill_rows(pass->rt, rows, out, ldy, b, y);
-    diffulm_status rc = dulm_multiply_by(pass, w, rows, in, out, x, b != NULL, y, ldy);
+    diffulm_status rc = dulm_multiply_by(pass, layer, slot, rows, in, out, x, b != NULL, y, ldy);
     const struct dulm_adapter *a = adapter_of(pass->weights, layer, slot);
     if (rc < 0 || !a)
         return rc;

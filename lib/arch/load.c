@@ -1,9 +1,10 @@
 /* load.c: opening a model folder: each parameter is looked up under the names it may have, its dtype
  * and shape are checked, and its values are pointed at or widened. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "arch/model.h"
+#include "arch/quantized.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "io/json.h"
@@ -15,6 +16,7 @@ struct loader {
     const struct dulm_tensor **found;
     bool fresh_head;
     uint64_t seed;
+    size_t byte_rows; /* of the matrices in 8 bits */
 };
 
 static const struct dulm_tensor *find_exact(struct loader *l, const char *name)
@@ -68,6 +70,15 @@ static bool same_shape(const struct dulm_parameter *p, const struct dulm_tensor 
            (p->rank == 1 || t->shape[1] == p->shape[1]);
 }
 
+/* The scales of a matrix in 8 bits, one for each row; NULL: they are missing or of another shape. */
+static const struct dulm_tensor *find_scales(struct loader *l, const struct dulm_tensor *t)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%s_scale", t->name);
+    const struct dulm_tensor *s = find_exact(l, name);
+    return s && s->dtype == DULM_F32 && s->elements == (size_t)t->shape[0] ? s : NULL;
+}
+
 static diffulm_status check(struct loader *l, const struct dulm_parameter *p,
                             const struct dulm_tensor *t)
 {
@@ -76,10 +87,15 @@ static diffulm_status check(struct loader *l, const struct dulm_parameter *p,
     if (!t)
         return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s %s is missing",
                          dulm_place_label(l->place), p->name, want);
-    if (t->dtype > DULM_BF16)
+    if (t->dtype > DULM_BF16 && !(t->dtype == DULM_I8 && dulm_quantizable(p)))
         return dulm_fail(DIFFULM_E_UNSUPPORTED,
-                         "%s: tensor %s is stored as %s, expected F32, F16 or BF16",
-                         dulm_place_label(l->place), t->name, dulm_dtype_name(t->dtype));
+                         "%s: tensor %s is stored as %s, expected F32, F16 or BF16%s",
+                         dulm_place_label(l->place), t->name, dulm_dtype_name(t->dtype),
+                         dulm_quantizable(p) ? ", or I8 with scales" : "");
+    if (same_shape(p, t) && t->dtype == DULM_I8 && !find_scales(l, t))
+        return dulm_fail(DIFFULM_E_FORMAT,
+                         "%s: tensor %s is stored as I8 without %s_scale [%lld] in F32",
+                         dulm_place_label(l->place), t->name, t->name, (long long)t->shape[0]);
     if (same_shape(p, t))
         return DIFFULM_OK;
     dulm_shape_text(t->rank, t->shape, have, sizeof have);
@@ -112,7 +128,9 @@ static diffulm_status match(struct loader *l, size_t *copied)
         diffulm_status rc = check(l, p, l->found[i]);
         if (rc < 0)
             return rc;
-        if (!in_place(l->found[i]))
+        if (l->found[i]->dtype == DULM_I8)
+            l->byte_rows += (size_t)p->shape[0];
+        else if (!in_place(l->found[i]))
             *copied += p->elements;
         if (p->layer < 0 && p->slot == DULM_WORDS)
             m->dtype = l->found[i]->dtype;
@@ -133,6 +151,36 @@ static void make_head(const struct loader *l, const struct dulm_parameter *p, fl
     }
 }
 
+/* The matrices in 8 bits, used where they lie. */
+static diffulm_status point_bytes(struct loader *l)
+{
+    struct diffulm_model *m = l->model;
+    struct dulm_quantized *q = NULL;
+    diffulm_status rc =
+        l->byte_rows ? dulm_quantized_create(&m->config, l->byte_rows, 0, &q) : DIFFULM_OK;
+    if (rc < 0 || !q)
+        return rc;
+    atomic_store(&m->quantized, q);
+    size_t row = 0;
+    for (size_t i = 0; i < m->parameter_count; i++) {
+        const struct dulm_parameter *p = &m->parameters[i];
+        const struct dulm_tensor *t = l->found[i];
+        if (!t || t->dtype != DULM_I8)
+            continue;
+        const size_t rows = (size_t)p->shape[0], columns = (size_t)p->shape[1];
+        dulm_widen(DULM_F32, find_scales(l, t)->data, rows, q->scales + row);
+        for (size_t r = 0; r < rows; r++)
+            if (!isfinite(q->scales[row + r]))
+                return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s_scale: row %zu is not finite",
+                                 dulm_place_label(l->place), t->name, r);
+        dulm_sum_rows_int8(m->runtime, rows, columns, t->data, q->sums + row);
+        dulm_quantized_set(q, &m->config, p,
+                           (struct dulm_matrix8){t->data, q->scales + row, q->sums + row});
+        row += rows;
+    }
+    return DIFFULM_OK;
+}
+
 static diffulm_status point(struct loader *l, size_t copied)
 {
     struct diffulm_model *m = l->model;
@@ -145,6 +193,8 @@ static diffulm_status point(struct loader *l, size_t copied)
     for (size_t i = 0; i < m->parameter_count; i++) {
         const struct dulm_parameter *p = &m->parameters[i];
         const struct dulm_tensor *t = l->found[i];
+        if (t && t->dtype == DULM_I8)
+            continue;
         if (t && in_place(t)) {
             dulm_weights_set(&m->weights, &m->config, p, (float *)(uintptr_t)t->data);
             continue;
@@ -199,6 +249,8 @@ static diffulm_status bind(struct loader *l)
         rc = match(l, &copied);
     if (rc == DIFFULM_OK)
         rc = point(l, copied);
+    if (rc == DIFFULM_OK)
+        rc = point_bytes(l);
     if (rc == DIFFULM_OK)
         rc = list_skipped(l);
     for (size_t s = 0; l->used && s < m->shard_count; s++)

@@ -22,9 +22,10 @@ struct diffulm_model {
     float *widened; /* F16 and BF16 weights, and a fresh head */
     char **skipped; /* names of tensors that the model does not use */
     size_t skipped_count;
-    enum dulm_dtype dtype;                  /* of the first matrix on disk */
-    struct diffulm_adapter *adapter;        /* NULL, or: the weights are those of its model */
-    _Atomic(struct dulm_rounded *) rounded; /* rounded.h */
+    enum dulm_dtype dtype;                      /* of the first matrix on disk */
+    struct diffulm_adapter *adapter;            /* NULL, or: the weights are those of its model */
+    _Atomic(struct dulm_rounded *) rounded;     /* rounded.h */
+    _Atomic(struct dulm_quantized *) quantized; /* quantized.h */
 };
 
 /* Opens the model of a place; `options` are checked. */
@@ -45,10 +46,8 @@ diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
 /* Standard normal number `position` of parameter `row` (stream init). */
 double dulm_init_normal(uint64_t seed, uint32_t row, uint32_t position);
 
-/* config.json and model.safetensors in `folder` (made when absent), F32, F16 or BF16. */
-diffulm_status dulm_model_write(const struct dulm_config *config,
-                                const struct dulm_parameter *parameters, size_t count,
-                                const struct dulm_weights *weights, const char *folder,
+/* config.json and model.safetensors in `folder` (made when absent), F32, F16, BF16 or I8. Without adapters. */
+diffulm_status dulm_model_write(const struct diffulm_model *model, const char *folder,
                                 enum dulm_dtype dtype) DIFFULM_MUST_USE;
 
 #endif

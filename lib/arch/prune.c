@@ -3,6 +3,7 @@
 
 #include "arch/model.h"
 #include "arch/prune.h"
+#include "arch/quantized.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -88,6 +89,8 @@ diffulm_status dulm_model_keep_rows(const struct diffulm_model *model, const int
     float *values = NULL;
     size_t parameter_count;
     diffulm_status rc = check_kept(&model->config, kept, count);
+    if (rc == DIFFULM_OK)
+        rc = dulm_needs_floats(model, "pruning");
     if (rc == DIFFULM_OK)
         rc = dulm_config_copy(&model->config, &config);
     if (rc < 0)

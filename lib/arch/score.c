@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arch/pass.h"
+#include "arch/quantized.h"
 #include "arch/rounded.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -81,6 +82,8 @@ diffulm_status dulm_encode(struct dulm_workspace *ws, const struct diffulm_model
     if (rc == DIFFULM_OK)
         rc = dulm_rounded_of(model, &p->rounded);
     if (rc == DIFFULM_OK)
+        rc = dulm_quantized_of(model, &p->quantized);
+    if (rc == DIFFULM_OK)
         rc = layout(ws, p, x, &state);
     if (rc < 0)
         return rc;
@@ -127,6 +130,6 @@ diffulm_status dulm_head(struct dulm_workspace *ws, const struct diffulm_model *
     const float *bias = model->weights.global[DULM_DECODER_B];
     if (bias)
         dulm_fill_rows(model->runtime, count, v, v, bias, logits);
-    return dulm_multiply_by(&ws->pass, model->weights.global[DULM_DECODER_W], count, d, v, rows,
-                            bias != NULL, logits, v);
+    return dulm_multiply_by(&ws->pass, -1, DULM_DECODER_W, count, d, v, rows, bias != NULL, logits,
+                            v);
 }

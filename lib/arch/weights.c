@@ -174,6 +174,8 @@ void dulm_weights_release(struct dulm_weights *weights)
 void dulm_weights_set(struct dulm_weights *w, const struct dulm_config *c,
                       const struct dulm_parameter *p, float *values)
 {
+    if (!values)
+        return;
     if (p->layer < 0) {
         w->global[p->slot] = values;
         if (p->slot == DULM_WORDS && c->tied)

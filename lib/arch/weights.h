@@ -43,7 +43,7 @@ diffulm_status dulm_weights_create(const struct dulm_config *config,
                                    struct dulm_weights *out) DIFFULM_MUST_USE;
 void dulm_weights_release(struct dulm_weights *weights);
 
-/* Points a parameter at its values; stacked and tied slots follow. */
+/* Points a parameter at its values; stacked and tied slots follow. NULL (they are kept in 8 bits) changes nothing. */
 void dulm_weights_set(struct dulm_weights *weights, const struct dulm_config *config,
                       const struct dulm_parameter *parameter, float *values);
 float *dulm_weights_get(const struct dulm_weights *weights, const struct dulm_parameter *parameter);

@@ -52,6 +52,18 @@ struct dulm_kernels {
                         float *out);
     /* Rounded to the nearest bfloat16, ties to even; NaN stays NaN. */
     void (*to_bf16)(size_t count, const float *x, uint16_t *y);
+    /* x[i] is about scale (u[i] - zero), u[i] from 0 to top; scale is NaN where x holds an infinity or a NaN. */
+    void (*quantize_row)(size_t n, const float *x, int32_t top, uint8_t *u, float *scale,
+                         int32_t *zero);
+    /* w[i] is about the result times q[i], q[i] from -127 to 127; NaN as above. */
+    float (*quantize_weights)(size_t n, const float *w, int8_t *q);
+    int32_t (*sum_int8)(size_t n, const int8_t *q);
+    /* Rows [begin, end) of C[m, n] (ldc) = A[m, k] B[n, k]^T, in whole numbers. */
+    void (*gemm_u8s8)(size_t begin, size_t end, size_t n, size_t k, const uint8_t *a,
+                      const int8_t *b, int32_t *c, size_t ldc);
+    /* y[j] (+)= scale scales[j] (c[j] - zero sums[j]). */
+    void (*dequantize_row)(size_t n, const int32_t *c, float scale, int32_t zero,
+                           const float *scales, const int32_t *sums, bool accumulate, float *y);
     /* y = a + b. */
     void (*add)(size_t count, const float *a, const float *b, float *y);
 

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "nn/int8.h"
 
 const struct dulm_kernels *dulm_kernels_choose(int32_t isa)
 {
@@ -51,10 +52,10 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
         o = *options;
     if (!out || o.threads < 0 || o.threads > 4096 || o.isa < 0 || o.isa > DIFFULM_ISA_AVX512 ||
         o.backend < 0 || o.backend > DIFFULM_BACKEND_ONEDNN || o.precision < 0 ||
-        o.precision > DIFFULM_PRECISION_BF16)
+        o.precision > DIFFULM_PRECISION_INT8)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "runtime options: threads %d (0..4096), backend %d (0..2), isa %d (0..3), "
-                         "precision %d (0..1)",
+                         "precision %d (0..2)",
                          o.threads, o.backend, o.isa, o.precision);
 #ifndef DULM_ONEDNN
     if (o.backend == DIFFULM_BACKEND_ONEDNN)
@@ -123,9 +124,14 @@ void diffulm_runtime_describe(const diffulm_runtime *runtime, char *buffer, size
         snprintf(backend, sizeof backend, "oneDNN %d.%d", major, minor);
     }
 #endif
+    char products[32] = "";
+    if (runtime->precision == DIFFULM_PRECISION_BF16)
+        snprintf(products, sizeof products, ", bfloat16 products");
+    else if (runtime->precision == DIFFULM_PRECISION_INT8)
+        snprintf(products, sizeof products, ", int8 products (%d-bit)",
+                 dulm_int8_top(runtime) == 255 ? 8 : 7);
     snprintf(buffer, capacity, "%s + %s kernels%s, %d thread%s", backend, runtime->kernels->name,
-             runtime->precision == DIFFULM_PRECISION_BF16 ? ", bfloat16 products" : "",
-             runtime->threads, runtime->threads == 1 ? "" : "s");
+             products, runtime->threads, runtime->threads == 1 ? "" : "s");
 }
 
 const char *diffulm_version(void)

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "arch/quantized.h"
 #include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -48,6 +49,8 @@ diffulm_status diffulm_length_trainer_create(const diffulm_length_head *head,
     diffulm_status rc = dulm_trainer_options_check(&head->model->config, &o);
     if (rc == DIFFULM_OK && o.ema_decay > 0)
         rc = dulm_fail(DIFFULM_E_UNSUPPORTED, "length trainer: ema_decay must be 0");
+    if (rc == DIFFULM_OK)
+        rc = dulm_can_train(head->model);
     if (rc < 0)
         return rc;
     struct diffulm_length_trainer *t = dulm_alloc_zero(1, sizeof *t);

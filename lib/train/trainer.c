@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "arch/adapter.h"
+#include "arch/quantized.h"
 #include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -154,7 +155,7 @@ static diffulm_status check_model(const struct diffulm_model *model,
                          "this model has no language-model head; open it with a fresh one");
     if (model->adapter)
         return dulm_fail(DIFFULM_E_STATE, "this model has an adapter: merge it before training");
-    return DIFFULM_OK;
+    return dulm_can_train(model);
 }
 
 void diffulm_trainer_options_init(struct diffulm_trainer_options *options)

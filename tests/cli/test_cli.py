@@ -75,6 +75,18 @@ class Program(unittest.TestCase):
         else:
             self.assertIn("AVX512_BF16", result.stderr)
 
+    def test_int8_computed_or_stored_answers_the_same(self):
+        with tempfile.TemporaryDirectory() as folder:
+            small = os.path.join(folder, "small")
+            self.assertRegex(self.ok("quantize", MODEL, small), r"small: 1\.2 MB of weights in int8")
+            prompt = "Translate into German: The old man sees a small dog."
+            answer = self.ok("generate", MODEL, prompt)
+            self.assertEqual(answer, self.ok("generate", MODEL, prompt, "--int8"))
+            self.assertEqual(answer, self.ok("generate", small, prompt))
+            self.assertIn("int8", self.ok("inspect", small))
+            self.assertIn("another folder", run("quantize", MODEL, MODEL).stderr)
+            self.assertIn("exclude each other", run("generate", small, prompt, "--int8", "--bfloat16").stderr)
+
     def test_infill_keeps_what_is_given(self):
         text = self.ok("infill", MODEL, "Translate into German: The dog sleeps.\nDer [[1]] schläft.", "--steps", "3")
         self.assertRegex(text, r"\ATranslate into German: The dog sleeps\.\nDer \S+ schläft\.\n\Z")

@@ -359,9 +359,9 @@ static void precisions_that_do_not_exist_are_refused(void **state)
     (void)state;
     struct diffulm_runtime_options o = DIFFULM_RUNTIME_OPTIONS_INIT;
     diffulm_runtime *rt = NULL;
-    o.precision = 2;
+    o.precision = 3;
     assert_int_equal(diffulm_runtime_create(&o, &rt), DIFFULM_E_ARGUMENT);
-    assert_message_names("precision 2");
+    assert_message_names("precision 3");
     o.precision = DIFFULM_PRECISION_BF16;
     o.backend = DIFFULM_BACKEND_ONEDNN;
     o.isa = DIFFULM_ISA_AVX2;

@@ -34,6 +34,14 @@ void K(softmax_backward)(size_t rows, size_t n, float scale, const float *p, flo
 void K(column_sums)(size_t begin, size_t end, size_t rows, size_t stride, const float *x,
                     float *out);
 void K(to_bf16)(size_t count, const float *x, uint16_t *y);
+void K(quantize_row)(size_t n, const float *x, int32_t top, uint8_t *u, float *scale,
+                     int32_t *zero);
+float K(quantize_weights)(size_t n, const float *w, int8_t *q);
+int32_t K(sum_int8)(size_t n, const int8_t *q);
+void K(gemm_u8s8)(size_t begin, size_t end, size_t n, size_t k, const uint8_t *a, const int8_t *b,
+                  int32_t *c, size_t ldc);
+void K(dequantize_row)(size_t n, const int32_t *c, float scale, int32_t zero, const float *scales,
+                       const int32_t *sums, bool accumulate, float *y);
 void K(add)(size_t count, const float *a, const float *b, float *y);
 void K(cross_entropy)(size_t n, float *logits, size_t target, float d_ce, float d_uniform,
                       double *ce, double *uniform_ce);

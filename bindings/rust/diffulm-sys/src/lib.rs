@@ -98,6 +98,8 @@ pub const DIFFULM_HEAD_FRESH: i32 = 1;
 pub const DIFFULM_DTYPE_F32: i32 = 0;
 pub const DIFFULM_DTYPE_F16: i32 = 1;
 pub const DIFFULM_DTYPE_BF16: i32 = 2;
+/// matrices in 8 bits with a scale for each row, the rest in F32
+pub const DIFFULM_DTYPE_I8: i32 = 3;
 pub const DIFFULM_BACKEND_AUTO: i32 = 0;
 pub const DIFFULM_BACKEND_REFERENCE: i32 = 1;
 pub const DIFFULM_BACKEND_ONEDNN: i32 = 2;
@@ -108,6 +110,7 @@ pub const DIFFULM_ISA_AVX2: i32 = 2;
 pub const DIFFULM_ISA_AVX512: i32 = 3;
 pub const DIFFULM_PRECISION_F32: i32 = 0;
 pub const DIFFULM_PRECISION_BF16: i32 = 1;
+pub const DIFFULM_PRECISION_INT8: i32 = 2;
 pub const DIFFULM_SAMPLING_ARGMAX: i32 = 0;
 /// inverse CDF of softmax(logits / temperature)
 pub const DIFFULM_SAMPLING_CATEGORICAL: i32 = 1;
@@ -532,7 +535,7 @@ pub struct diffulm_batch {
     pub newline_id: i32,
 }
 
-/// Of matrix products: F32, or BF16: both factors rounded to bfloat16, sums in single precision. Weights, gradients, the optimizer and everything else stay single. BF16 with oneDNN needs a CPU with AVX512_BF16, about twice as fast there; the reference backend has it everywhere, slowly. docs/performance.md has what it costs in exactness.
+/// Weights in 8 bits with a scale for each row, made once, activations rounded row by row, sums in whole numbers: two to four times as fast as F32. For inference: trainers refuse it. On CPUs without VNNI activations have 7 bits (tried at the start, not read off a list), so results differ a little between the two kinds of CPU.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct diffulm_runtime_options {
@@ -1101,7 +1104,7 @@ extern "C" {
     /// The percentile interval of the mean of values [count] at `level` (0.95) from `resamples` resamples. Since 0.1.
     pub fn diffulm_bootstrap_mean(values: *const f64, count: usize, resamples: u32, level: f64, seed: u64, low: *mut f64, high: *mut f64) -> i32;
     pub fn diffulm_model_options_init(options: *mut diffulm_model_options);
-    /// Opens a Hugging Face folder: config.json and model.safetensors (or its index and shards). F32 weights stay in the mapped file; F16 and BF16 are widened. On success *out is the caller's (unref). Errors: E_IO, E_FORMAT and E_UNSUPPORTED name the file and the key or tensor. Any thread. Since 0.1.
+    /// Opens a Hugging Face folder: config.json and model.safetensors (or its index and shards). F32 and I8 weights stay in the mapped file; F16 and BF16 are widened. A model in I8 multiplies in 8 bits on any runtime; it can be saved and adapters attached, but not trained, pruned or merged. On success *out is the caller's (unref). Errors: E_IO, E_FORMAT and E_UNSUPPORTED name the file and the key or tensor. Any thread. Since 0.1.
     pub fn diffulm_model_open(folder: *const c_char, options: *const diffulm_model_options, out: *mut *mut diffulm_model) -> i32;
     /// A model with fresh weights from the text of a config.json (`length` bytes): matrices normal, what writes to the residual stream divided by sqrt(2 layers), norms 1, biases 0; drawn by `seed` (stream init). On success *out is the caller's (unref). Errors name the key. Any thread. Since 0.1.
     pub fn diffulm_model_create(config: *const c_char, length: usize, options: *const diffulm_model_options, out: *mut *mut diffulm_model) -> i32;
@@ -1117,7 +1120,7 @@ extern "C" {
     pub fn diffulm_model_logits(model: *const diffulm_model, batch: *const diffulm_batch, wanted: *const usize, wanted_count: usize, out: *mut f32) -> i32;
     /// The encoder's last states instead, [total tokens, hidden]. Since 0.1.
     pub fn diffulm_model_hidden(model: *const diffulm_model, batch: *const diffulm_batch, out: *mut f32) -> i32;
-    /// Writes config.json and model.safetensors into `folder` (made when absent), each replaced atomically; transformers loads it to the same logits. Tokenizer files are the caller's. Since 0.1.
+    /// Writes config.json and model.safetensors into `folder` (made when absent), each replaced atomically; transformers loads it to the same logits, unless dtype is I8: NAME in I8 and NAME_scale [rows, 1] in F32. Tokenizer files are the caller's. Since 0.1.
     pub fn diffulm_model_save(model: *const diffulm_model, folder: *const c_char, dtype: i32) -> i32;
     /// Writes `to`, a tokenizer.json, from the tokenizer.json `from`, replaced atomically. What stays: the ids in `used` (any order), added tokens, ids of templates and the unknown token, byte pieces, the characters of byte-level models, and what the merges of a kept piece are made of. A text all of whose tokens are in `used` is cut into the same pieces as before. kept: the old id of each new one, ascending, `capacity` entries; *count is set. BUFFER_TOO_SMALL when capacity is less: nothing is written then. Errors: E_ARGUMENT names an id outside the vocabulary; E_UNSUPPORTED when added tokens are not numbered behind the others; those of reading and writing. Any thread. Since 0.1.
     pub fn diffulm_tokenizer_prune(from: *const c_char, to: *const c_char, used: *const i32, used_count: usize, kept: *mut i32, capacity: usize, count: *mut usize) -> i32;

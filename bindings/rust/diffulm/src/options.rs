@@ -1066,6 +1066,7 @@ pub mod isa {
 pub mod precision {
     pub const F32: i32 = 0;
     pub const BF16: i32 = 1;
+    pub const INT8: i32 = 2;
 }
 
 /// Values of DIFFULM_HEAD_….
@@ -1081,6 +1082,8 @@ pub mod dtype {
     pub const F32: i32 = 0;
     pub const F16: i32 = 1;
     pub const BF16: i32 = 2;
+    /// matrices in 8 bits with a scale for each row, the rest in F32
+    pub const I8: i32 = 3;
 }
 
 /// Values of DIFFULM_FORM_….

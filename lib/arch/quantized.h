@@ -1,0 +1,48 @@
+/* quantized.h: a model's matrices in 8 bits: those of its file, or made once for a runtime that multiplies so. */
+#ifndef DULM_ARCH_QUANTIZED_H
+#define DULM_ARCH_QUANTIZED_H
+
+#include "arch/model.h"
+#include "nn/int8.h"
+
+struct dulm_quantized {
+    struct dulm_matrix8 global[DULM_GLOBALS];
+    struct dulm_matrix8 *layer; /* [layers * DULM_LAYER_SLOTS] */
+    int8_t *values;             /* of all matrices; NULL: they lie in the model's file */
+    float *scales;              /* of all rows */
+    int32_t *sums;
+};
+
+/* Whether a parameter can be kept in 8 bits: what is multiplied by, and the words. */
+bool dulm_quantizable(const struct dulm_parameter *p);
+
+/* Room for `rows` rows of all matrices together and, unless 0, `elements` values. */
+diffulm_status dulm_quantized_create(const struct dulm_config *config, size_t rows, size_t elements,
+                                     struct dulm_quantized **out) DIFFULM_MUST_USE;
+void dulm_quantized_destroy(struct dulm_quantized *quantized);
+/* Points a parameter at its matrix; stacked and tied slots follow. */
+void dulm_quantized_set(struct dulm_quantized *quantized, const struct dulm_config *config,
+                        const struct dulm_parameter *p, struct dulm_matrix8 matrix);
+/* NULL: there is none. `quantized` may be NULL. */
+const struct dulm_matrix8 *dulm_quantized_at(const struct dulm_quantized *quantized, int layer,
+                                             int slot);
+
+/* Rounds one parameter's values: values [elements], scales and sums [shape[0]]. */
+struct dulm_matrix8 dulm_quantize(const struct diffulm_runtime *rt, const struct dulm_parameter *p,
+                                  const float *w, int8_t *values, float *scales, int32_t *sums);
+
+/* The matrices of a model: its file's, or made by the first call and kept as long as the model; models with an adapter share
+ * those of the model below. *out is NULL where it computes otherwise. Any thread. */
+diffulm_status dulm_quantized_of(const struct diffulm_model *model,
+                                 const struct dulm_quantized **out) DIFFULM_MUST_USE;
+
+/* E_UNSUPPORTED where the model's file holds matrices in 8 bits, which `what` cannot use. */
+diffulm_status dulm_needs_floats(const struct diffulm_model *model,
+                                 const char *what) DIFFULM_MUST_USE;
+/* The same for training, which also refuses a runtime that multiplies in 8 bits. */
+diffulm_status dulm_can_train(const struct diffulm_model *model) DIFFULM_MUST_USE;
+/* A parameter's values in single precision, from 8 bits where it is kept so. */
+void dulm_model_values(const struct diffulm_model *model, const struct dulm_parameter *p,
+                       float *out);
+
+#endif

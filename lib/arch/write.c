@@ -1,0 +1,182 @@
+/* write.c: a model to disk, in floats of a width or in 8 bits. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "arch/quantized.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "io/file.h"
+#include "io/json.h"
+
+static diffulm_status write_config(const struct dulm_config *config, const char *folder,
+                                   enum dulm_dtype dtype)
+{
+    static const char *const names[] = {"float32", "float16", "bfloat16"};
+    json_t *root = dulm_config_write(config, dtype == DULM_I8 ? "float32" : names[dtype]);
+    char *text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+    char *path = dulm_path_join(folder, "config.json");
+    diffulm_status rc =
+        text && path ? dulm_file_replace(path, text, strlen(text)) : dulm_fail_memory();
+    dulm_free(path);
+    free(text);
+    json_decref(root);
+    return rc;
+}
+
+/* The tensors of a file and what they hold, where it is not the model's own memory. */
+struct writer {
+    const struct diffulm_model *model;
+    enum dulm_dtype dtype;
+    struct dulm_tensor *tensors; /* two for each parameter in 8 bits */
+    char (*scale_name)[160];
+    size_t count;
+    char *next;   /* narrowed values */
+    float *scale; /* [rows of all matrices] */
+    int32_t *sum; /* [rows of one] */
+    float *wide;  /* values of one parameter */
+};
+
+static size_t most_elements(const struct diffulm_model *m)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < m->parameter_count; i++)
+        most = m->parameters[i].elements > most ? m->parameters[i].elements : most;
+    return most;
+}
+
+static size_t rows_in_8_bits(const struct diffulm_model *m, size_t *most)
+{
+    size_t rows = 0;
+    *most = 0;
+    for (size_t i = 0; i < m->parameter_count; i++)
+        if (dulm_quantizable(&m->parameters[i])) {
+            const size_t n = (size_t)m->parameters[i].shape[0];
+            rows += n;
+            *most = n > *most ? n : *most;
+        }
+    return rows;
+}
+
+static struct dulm_tensor *add(struct writer *w, const char *name, enum dulm_dtype dtype,
+                               const struct dulm_parameter *p, int64_t columns, const void *data)
+{
+    const size_t elements = (size_t)p->shape[0] * (size_t)columns;
+    struct dulm_tensor *t = &w->tensors[w->count++];
+    *t = (struct dulm_tensor){.name = name,
+                              .dtype = dtype,
+                              .rank = p->rank,
+                              .shape = {p->shape[0], columns},
+                              .data = data,
+                              .bytes = elements * dulm_dtype_size(dtype),
+                              .elements = elements};
+    return t;
+}
+
+static size_t aligned(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+/* A matrix that is in 8 bits already is written as it is. */
+static void add_matrix8(struct writer *w, const struct dulm_parameter *p,
+                        const struct dulm_quantized *known)
+{
+    const struct dulm_matrix8 *m = dulm_quantized_at(known, p->layer, p->slot);
+    struct dulm_matrix8 made;
+    if (!m) {
+        made = dulm_quantize(w->model->runtime, p, dulm_weights_get(&w->model->weights, p),
+                             (int8_t *)w->next, w->scale, w->sum);
+        m = &made;
+        w->next += aligned(p->elements);
+        w->scale += p->shape[0];
+    }
+    char *name = w->scale_name[w->count];
+    snprintf(name, sizeof *w->scale_name, "%s_scale", p->name);
+    add(w, p->name, DULM_I8, p, p->shape[1], m->values);
+    add(w, name, DULM_F32, p, 1, m->scales);
+}
+
+static void add_floats(struct writer *w, const struct dulm_parameter *p, enum dulm_dtype dtype)
+{
+    dulm_model_values(w->model, p, w->wide);
+    dulm_narrow(dtype, w->wide, p->elements, w->next);
+    add(w, p->name, dtype, p, p->shape[1], w->next);
+    w->next += aligned(p->elements * dulm_dtype_size(dtype));
+}
+
+static void add_all(struct writer *w)
+{
+    const struct diffulm_model *m = w->model;
+    const struct dulm_quantized *known = NULL;
+    /* Never fails where nothing is made; without int8 there is nothing to find. */
+    if (dulm_quantized_of(m, &known) < 0)
+        known = NULL;
+    for (size_t i = 0; i < m->parameter_count; i++) {
+        const struct dulm_parameter *p = &m->parameters[i];
+        if (w->dtype == DULM_I8 && dulm_quantizable(p))
+            add_matrix8(w, p, known);
+        else
+            add_floats(w, p, w->dtype == DULM_I8 ? DULM_F32 : w->dtype);
+    }
+}
+
+/* Floats first: bytes behind them, and they stay where a reader can use them in place. */
+static diffulm_status write_tensors(const struct writer *w, const char *path)
+{
+    struct dulm_tensor *ordered = dulm_alloc(w->count, sizeof *ordered);
+    size_t n = 0;
+    if (!ordered)
+        return dulm_fail_memory();
+    for (int bytes = 0; bytes < 2; bytes++)
+        for (size_t i = 0; i < w->count; i++)
+            if ((w->tensors[i].dtype == DULM_I8) == bytes)
+                ordered[n++] = w->tensors[i];
+    const diffulm_status rc = dulm_safetensors_write(path, ordered, n);
+    dulm_free(ordered);
+    return rc;
+}
+
+static diffulm_status write_weights(const struct diffulm_model *m, const char *folder,
+                                    enum dulm_dtype dtype)
+{
+    size_t most_rows, rows = rows_in_8_bits(m, &most_rows);
+    const size_t total = dulm_parameters_total(m->parameters, m->parameter_count);
+    const size_t size = dtype == DULM_I8 ? sizeof(float) : dulm_dtype_size(dtype);
+    struct dulm_tensor *tensors = dulm_alloc_zero(2 * m->parameter_count, sizeof *tensors);
+    char(*names)[160] = dulm_alloc(2 * m->parameter_count, sizeof *names);
+    char *narrow = dulm_alloc_tensor(total + 64 * m->parameter_count, size);
+    float *scales = dulm_alloc_tensor(rows, sizeof *scales);
+    int32_t *sums = dulm_alloc_tensor(most_rows, sizeof *sums);
+    float *wide = dulm_alloc_tensor(most_elements(m), sizeof *wide);
+    char *path = dulm_path_join(folder, "model.safetensors");
+    struct writer w = {m, dtype, tensors, names, 0, narrow, scales, sums, wide};
+    diffulm_status rc = DIFFULM_OK;
+    if (!tensors || !names || !narrow || !scales || !sums || !wide || !path)
+        rc = dulm_fail_memory();
+    if (rc == DIFFULM_OK) {
+        add_all(&w);
+        rc = write_tensors(&w, path);
+    }
+    dulm_free(path);
+    dulm_free(wide);
+    dulm_free(sums);
+    dulm_free(scales);
+    dulm_free(narrow);
+    dulm_free(names);
+    dulm_free(tensors);
+    return rc;
+}
+
+diffulm_status dulm_model_write(const struct diffulm_model *model, const char *folder,
+                                enum dulm_dtype dtype)
+{
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return dulm_fail(DIFFULM_E_IO, "%s: cannot be made: %s", folder, strerror(errno));
+    diffulm_status rc = write_weights(model, folder, dtype);
+    if (rc == DIFFULM_OK)
+        rc = write_config(&model->config, folder, dtype);
+    return rc;
+}

@@ -1,0 +1,41 @@
+/* int8.h: products by matrices in 8 bits. A weight matrix has one scale for each row, symmetric around 0; a row of activations
+ * gets a scale and a zero point when it is multiplied. Sums are whole numbers, so they depend on neither batch nor threads. */
+#ifndef DULM_NN_INT8_H
+#define DULM_NN_INT8_H
+
+#include "nn/runtime.h"
+
+/* W[o][i] = scales[o] values[o][i]; sums[o]: the sum of a row's values. values NULL: there is none. */
+struct dulm_matrix8 {
+    const int8_t *values;
+    const float *scales;
+    const int32_t *sums;
+};
+
+/* Sums of more products than these might not fit 32 bits. */
+#define DULM_INT8_INNER ((size_t)65536)
+
+/* y[m, n] (ldy) (+)= x[m, k] (without gaps) W^T. */
+diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                              const float *x, const struct dulm_matrix8 *w, bool accumulate,
+                              float *y, size_t ldy) DIFFULM_MUST_USE;
+
+/* The greatest value of an activation that products get right: 255, or 127 where the CPU adds up pairs in 16 bits. */
+int32_t dulm_int8_top(const struct diffulm_runtime *rt);
+
+/* Rounds a matrix: values [rows, columns], scales [rows]. */
+void dulm_quantize_matrix(const struct diffulm_runtime *rt, size_t rows, size_t columns,
+                          const float *w, int8_t *values, float *scales);
+/* sums[r] of values [rows, columns]. */
+void dulm_sum_rows_int8(const struct diffulm_runtime *rt, size_t rows, size_t columns,
+                        const int8_t *values, int32_t *sums);
+
+#ifdef DULM_ONEDNN
+/* C[m, n] (ldc) = A[m, k] B[n, k]^T. */
+diffulm_status dulm_onednn_gemm_u8s8(int threads, size_t m, size_t n, size_t k, const uint8_t *a,
+                                     const int8_t *b, int32_t *c, size_t ldc) DIFFULM_MUST_USE;
+/* What oneDNN gets right on this CPU: 255, 127, or 0. Tried once, with sums that are as large as they can be. */
+int32_t dulm_onednn_int8_top(void);
+#endif
+
+#endif
