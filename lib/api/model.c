@@ -144,21 +144,26 @@ static diffulm_status convert(const diffulm_model *model, const struct diffulm_b
     return DIFFULM_OK;
 }
 
-/* Logits of `count` positions from `first` on, in tiles so that the head's scratch stays small. */
+/* In tiles, so that the head's scratch stays small. */
 static diffulm_status head_tiles(struct dulm_workspace *ws, const diffulm_model *model,
-                                 const size_t *wanted, size_t count, float *out)
+                                 const size_t *chosen, size_t count, float *out)
 {
     enum { tile = 256 };
-    size_t places[tile];
     const size_t v = (size_t)model->config.vocabulary;
     diffulm_status rc = DIFFULM_OK;
     for (size_t i = 0; rc == DIFFULM_OK && i < count; i += tile) {
         const size_t n = count - i < tile ? count - i : tile;
-        for (size_t k = 0; k < n; k++)
-            places[k] = wanted ? wanted[i + k] : i + k;
-        rc = dulm_head(ws, model, places, n, out + i * v);
+        rc = dulm_head(ws, model, chosen ? chosen + i : NULL, i, n, out + i * v);
     }
     return rc;
+}
+
+static bool ascends(const size_t *wanted, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (wanted[i] <= wanted[i - 1])
+            return false;
+    return true;
 }
 
 diffulm_status diffulm_model_logits(const diffulm_model *model, const struct diffulm_batch *batch,
@@ -167,14 +172,19 @@ diffulm_status diffulm_model_logits(const diffulm_model *model, const struct dif
     dulm_error_clear();
     struct dulm_batch inner;
     struct dulm_workspace *ws = NULL;
+    const bool packed = !wanted || ascends(wanted, wanted_count);
     diffulm_status rc = convert(model, batch, out, &inner);
+    if (rc == DIFFULM_OK && wanted && packed) {
+        inner.wanted = wanted;
+        inner.wanted_count = wanted_count;
+    }
     if (rc == DIFFULM_OK)
         rc = dulm_workspace_create(&ws);
     if (rc == DIFFULM_OK)
         rc = dulm_encode(ws, model, &inner, NULL);
     if (rc == DIFFULM_OK)
-        rc =
-            head_tiles(ws, model, wanted, wanted ? wanted_count : batch->offsets[batch->rows], out);
+        rc = head_tiles(ws, model, packed ? NULL : wanted,
+                        wanted ? wanted_count : batch->offsets[batch->rows], out);
     dulm_workspace_destroy(ws);
     return rc;
 }

@@ -35,8 +35,8 @@ static void rotate(const struct dulm_pass *p, int layer, bool inverse, float *qk
                 local ? c->theta_local : c->theta_global, inverse, qkv);
 }
 
-static diffulm_status attention_forward(const struct dulm_pass *p, int layer, const float *x,
-                                        struct dulm_block_state *s)
+diffulm_status dulm_block_context(const struct dulm_pass *p, int layer, const float *x,
+                                  struct dulm_block_state *s)
 {
     const size_t d = (size_t)p->config->hidden;
     float *const *w = p->weights->layer[layer].slot;
@@ -55,10 +55,17 @@ static diffulm_status attention_forward(const struct dulm_pass *p, int layer, co
     const struct dulm_attention_dropout dropout = dulm_attention_dropout_of(p, layer);
     struct dulm_attention_shape shape = p->shape;
     shape.layer = (size_t)layer;
-    diffulm_status rc =
-        dulm_attention_forward(p->rt, &shape, &visible, &dropout, s->qkv, s->context, p->scratch);
-    if (rc == DIFFULM_OK)
-        rc = dulm_linear(p, layer, DULM_OUT_W, d, d, s->context, s->attn_sum, d);
+    return dulm_attention_forward(p->rt, &shape, &visible, &dropout, s->qkv, s->context,
+                                  p->scratch);
+}
+
+/* Attention's end: each token from here on by itself. */
+static diffulm_status project(const struct dulm_pass *p, int layer, const float *x,
+                              struct dulm_block_state *s)
+{
+    const size_t d = (size_t)p->config->hidden;
+    float *const *w = p->weights->layer[layer].slot;
+    diffulm_status rc = dulm_linear(p, layer, DULM_OUT_W, d, d, s->context, s->attn_sum, d);
     if (rc < 0)
         return rc;
     dulm_dropout_apply(p, p->config->hidden_dropout, 2 + 3 * (uint32_t)layer, s->attn_sum);
@@ -95,11 +102,18 @@ static diffulm_status ffn_forward(const struct dulm_pass *p, int layer, struct d
     return DIFFULM_OK;
 }
 
+diffulm_status dulm_block_output(const struct dulm_pass *pass, int layer, const float *x,
+                                 struct dulm_block_state *state)
+{
+    diffulm_status rc = project(pass, layer, x, state);
+    return rc < 0 ? rc : ffn_forward(pass, layer, state);
+}
+
 diffulm_status dulm_block_forward(const struct dulm_pass *pass, int layer, const float *x,
                                   struct dulm_block_state *state)
 {
-    diffulm_status rc = attention_forward(pass, layer, x, state);
-    return rc < 0 ? rc : ffn_forward(pass, layer, state);
+    diffulm_status rc = dulm_block_context(pass, layer, x, state);
+    return rc < 0 ? rc : dulm_block_output(pass, layer, x, state);
 }
 
 /* da: gradient of attn_out, filled here (not added to). dout: gradient of out. */

@@ -74,6 +74,12 @@ void dulm_embed(const struct dulm_pass *pass, float *sum, float *x);
 
 diffulm_status dulm_block_forward(const struct dulm_pass *pass, int layer, const float *x,
                                   struct dulm_block_state *state) DIFFULM_MUST_USE;
+/* Its two halves: what the tokens see of each other, up to state->context; and the rest, which takes x and context of
+ * pass->tokens tokens, that may be fewer then, each by itself. */
+diffulm_status dulm_block_context(const struct dulm_pass *pass, int layer, const float *x,
+                                  struct dulm_block_state *state) DIFFULM_MUST_USE;
+diffulm_status dulm_block_output(const struct dulm_pass *pass, int layer, const float *x,
+                                 struct dulm_block_state *state) DIFFULM_MUST_USE;
 
 struct dulm_backward_scratch {
     float *wide;   /* [T, max(3 d, u)] */

@@ -70,15 +70,52 @@ static diffulm_status layout(struct dulm_workspace *ws, const struct dulm_pass *
     return DIFFULM_OK;
 }
 
+/* Keeps of x and context, [T, d], the rows of wanted tokens, in their order. */
+static void keep_wanted(const struct dulm_batch *batch, size_t d, float *x, float *context)
+{
+    for (size_t i = 0; i < batch->wanted_count; i++) {
+        const size_t from = batch->wanted[i];
+        if (from == i)
+            continue;
+        memcpy(x + i * d, x + from * d, d * sizeof *x);
+        memcpy(context + i * d, context + from * d, d * sizeof *context);
+    }
+}
+
+static diffulm_status last_layer(struct dulm_pass *p, int layer, float *x,
+                                 struct dulm_block_state *state)
+{
+    if (!p->batch->wanted)
+        return dulm_block_forward(p, layer, x, state);
+    diffulm_status rc = dulm_block_context(p, layer, x, state);
+    if (rc < 0)
+        return rc;
+    keep_wanted(p->batch, (size_t)p->config->hidden, x, state->context);
+    p->tokens = p->batch->wanted_count;
+    return dulm_block_output(p, layer, x, state);
+}
+
+static diffulm_status check_wanted(const struct dulm_batch *batch)
+{
+    for (size_t i = 0; batch->wanted && i < batch->wanted_count; i++)
+        if (batch->wanted[i] >= batch->offsets[batch->rows])
+            return dulm_fail(DIFFULM_E_ARGUMENT, "wanted position %zu of a batch of %zu tokens",
+                             batch->wanted[i], batch->offsets[batch->rows]);
+    return DIFFULM_OK;
+}
+
 diffulm_status dulm_encode(struct dulm_workspace *ws, const struct diffulm_model *model,
                            const struct dulm_batch *batch, const atomic_int *cancel)
 {
     struct dulm_pass *p = &ws->pass;
     float *x[2] = {NULL, NULL};
     struct dulm_block_state state = {0};
+    const int layers = (int)model->config.layers;
     ws->encoded = NULL;
     diffulm_status rc =
         dulm_pass_prepare(model->runtime, &model->config, &model->weights, batch, &ws->buffers, p);
+    if (rc == DIFFULM_OK)
+        rc = check_wanted(batch);
     if (rc == DIFFULM_OK)
         rc = dulm_rounded_of(model, &p->rounded);
     if (rc == DIFFULM_OK)
@@ -89,15 +126,16 @@ diffulm_status dulm_encode(struct dulm_workspace *ws, const struct diffulm_model
         return rc;
     const size_t d = (size_t)model->config.hidden;
     dulm_embed(p, x[0], x[0]);
-    for (int layer = 0; layer < model->config.layers; layer++) {
+    for (int layer = 0; layer < layers; layer++) {
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
             return dulm_fail(DIFFULM_E_CANCELLED, "cancelled in layer %d", layer);
         state.ffn_sum = state.out = x[(layer + 1) % 2];
-        rc = dulm_block_forward(p, layer, x[layer % 2], &state);
+        rc = layer + 1 < layers ? dulm_block_forward(p, layer, x[layer % 2], &state)
+                                : last_layer(p, layer, x[layer % 2], &state);
         if (rc < 0)
             return rc;
     }
-    float *last = x[model->config.layers % 2];
+    float *last = x[layers % 2];
     const float *norm = model->weights.global[DULM_FINAL_NORM_W];
     if (norm)
         dulm_layer_norm(p->rt, p->tokens, d, last, norm, model->weights.global[DULM_FINAL_NORM_B],
@@ -107,29 +145,42 @@ diffulm_status dulm_encode(struct dulm_workspace *ws, const struct diffulm_model
     return DIFFULM_OK;
 }
 
+/* Rows `chosen` of the last states, copied; without `chosen` they are used where they lie. */
+static diffulm_status gather(const struct dulm_workspace *ws, const size_t *chosen, size_t first,
+                             size_t count, size_t d, float *copy, const float **rows)
+{
+    *rows = chosen ? copy : ws->encoded + first * d;
+    for (size_t i = 0; i < count; i++) {
+        const size_t at = chosen ? chosen[i] : first + i;
+        if (at >= ws->tokens)
+            return dulm_fail(DIFFULM_E_ARGUMENT, "wanted position %zu of a batch of %zu tokens", at,
+                             ws->tokens);
+        if (chosen)
+            memcpy(copy + i * d, ws->encoded + at * d, d * sizeof *copy);
+    }
+    return DIFFULM_OK;
+}
+
 diffulm_status dulm_head(struct dulm_workspace *ws, const struct diffulm_model *model,
-                         const size_t *wanted, size_t count, float *logits)
+                         const size_t *chosen, size_t first, size_t count, float *logits)
 {
     const size_t d = (size_t)model->config.hidden, v = (size_t)model->config.vocabulary;
+    const float *rows;
     if (!model->config.has_head)
         return dulm_fail(DIFFULM_E_UNSUPPORTED,
                          "this model has no language-model head; open it with a fresh one");
     diffulm_status rc = dulm_reserve(&ws->head, &ws->head_capacity, 2 * count * d);
     if (rc < 0)
         return rc;
-    float *rows = ws->head, *dense = rows + count * d;
-    for (size_t i = 0; i < count; i++) {
-        if (wanted[i] >= ws->tokens)
-            return dulm_fail(DIFFULM_E_ARGUMENT, "wanted position %zu of a batch of %zu tokens",
-                             wanted[i], ws->tokens);
-        memcpy(rows + i * d, ws->encoded + wanted[i] * d, d * sizeof *rows);
-    }
-    rc = dulm_head_transform(&ws->pass, count, rows, dense, dense, rows);
+    float *normed = ws->head, *dense = normed + count * d;
+    rc = gather(ws, chosen, first, count, d, normed, &rows);
+    if (rc == DIFFULM_OK)
+        rc = dulm_head_transform(&ws->pass, count, rows, dense, dense, normed);
     if (rc < 0)
         return rc;
     const float *bias = model->weights.global[DULM_DECODER_B];
     if (bias)
         dulm_fill_rows(model->runtime, count, v, v, bias, logits);
-    return dulm_multiply_by(&ws->pass, -1, DULM_DECODER_W, count, d, v, rows, bias != NULL, logits,
-                            v);
+    return dulm_multiply_by(&ws->pass, -1, DULM_DECODER_W, count, d, v, normed, bias != NULL,
+                            logits, v);
 }

@@ -17,6 +17,9 @@ struct dulm_batch {
     enum dulm_attention attention;
     int32_t newline_id;
     const struct dulm_key_cache *cache; /* [rows] of positions before each row's, or NULL */
+    /* Packed positions, ascending, whose last states are needed; NULL: all. The last layer's output is computed for these. */
+    const size_t *wanted;
+    size_t wanted_count;
 };
 
 /* Buffers of a forward pass; they grow to the largest batch seen and are reused. One thread at a
@@ -30,11 +33,12 @@ void dulm_workspace_destroy(struct dulm_workspace *workspace);
 diffulm_status dulm_encode(struct dulm_workspace *workspace, const struct diffulm_model *model,
                            const struct dulm_batch *batch,
                            const atomic_int *cancel) DIFFULM_MUST_USE;
-/* [total, d], valid until the next dulm_encode. */
+/* [total, d], or [wanted_count, d] of batch->wanted; valid until the next dulm_encode. */
 const float *dulm_encoded(const struct dulm_workspace *workspace);
 
-/* logits [count, vocabulary] of chosen packed positions of the last dulm_encode. */
+/* logits [count, vocabulary] of chosen rows of the last states, or from `first` on where `chosen` is NULL. */
 diffulm_status dulm_head(struct dulm_workspace *workspace, const struct diffulm_model *model,
-                         const size_t *wanted, size_t count, float *logits) DIFFULM_MUST_USE;
+                         const size_t *chosen, size_t first, size_t count,
+                         float *logits) DIFFULM_MUST_USE;
 
 #endif

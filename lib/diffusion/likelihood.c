@@ -108,7 +108,9 @@ static diffulm_status flush(struct dulm_scorer *s)
                                      .tokens = s->token,
                                      .source = s->source,
                                      .attention = (enum dulm_attention)s->options.attention,
-                                     .newline_id = s->options.newline_id};
+                                     .newline_id = s->options.newline_id,
+                                     .wanted = s->wanted,
+                                     .wanted_count = s->masked};
     diffulm_status rc = DIFFULM_OK;
     for (size_t c = 0; c < s->copies; c++)
         s->sum[c] = 0;
@@ -117,7 +119,7 @@ static diffulm_status flush(struct dulm_scorer *s)
     for (size_t i = 0; rc == DIFFULM_OK && i < s->masked; i += TILE) {
         const size_t n = s->masked - i < TILE ? s->masked - i : TILE;
         struct tile tile = {s, i};
-        rc = dulm_head(s->workspace, s->model, s->wanted + i, n, s->logits);
+        rc = dulm_head(s->workspace, s->model, NULL, i, n, s->logits);
         if (rc == DIFFULM_OK)
             dulm_parallel(s->model->runtime->threads, n, 1, score_part, &tile);
     }

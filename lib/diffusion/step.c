@@ -226,7 +226,9 @@ static diffulm_status score(struct diffulm_session *s, size_t rows, size_t wante
                                      .source = b->source,
                                      .attention = (enum dulm_attention)s->options.attention,
                                      .newline_id = s->options.newline_id,
-                                     .cache = dulm_cache_is_used(s) ? b->cache : NULL};
+                                     .cache = dulm_cache_is_used(s) ? b->cache : NULL,
+                                     .wanted = b->wanted,
+                                     .wanted_count = wanted};
     struct candidate_job job = {
         s, 0, dulm_candidate_scratch(s->sampler, (size_t)s->model->config.vocabulary), 0};
     diffulm_status rc = reserve_head(s, wanted, &job.banned);
@@ -236,7 +238,7 @@ static diffulm_status score(struct diffulm_session *s, size_t rows, size_t wante
         const size_t n = wanted - i < TILE ? wanted - i : TILE;
         if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
             return dulm_fail(DIFFULM_E_CANCELLED, "cancelled in the head");
-        rc = dulm_head(s->workspace, s->model, b->wanted + i, n, b->logits);
+        rc = dulm_head(s->workspace, s->model, NULL, i, n, b->logits);
         job.first = i;
         if (rc == DIFFULM_OK)
             dulm_parallel(s->model->runtime->threads, n, 1, candidate_part, &job);
