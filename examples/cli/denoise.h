@@ -18,7 +18,7 @@ void canvas_release(struct canvas *canvas);
 
 struct denoise_options {
     const char *policy, *trace, *attention, *adapter;
-    int64_t steps, seed;
+    int64_t steps, seed, source_refresh;
     struct cli_compute compute;
     double temperature;
     bool json, quiet, mbr;
@@ -26,7 +26,13 @@ struct denoise_options {
 };
 #define DENOISE_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        NULL, NULL, "full", NULL, 10, 0, {0}, 0, false, false, false, false                        \
+        NULL, NULL, "full", NULL, 10, 0, 0, {0}, 0, false, false, false, false                     \
+    }
+#define SOURCE_REFRESH_ROW(o)                                                                      \
+    {                                                                                              \
+        "source-refresh", "N",                                                                     \
+            "compute the source at every Nth step only: faster, approximate [1]", CLI_INT,         \
+            &(o).source_refresh                                                                    \
     }
 /* Rows of an option table for these options; needs `o` in scope. */
 #define DENOISE_OPTION_ROWS(o)                                                                     \
@@ -38,6 +44,7 @@ struct denoise_options {
         {"seed", "N", "of random draws [0]", CLI_INT, &(o).seed},                                  \
         {"attention", "KIND", "full, prefix_lm, causal or blockwise [full]", CLI_TEXT,             \
          &(o).attention},                                                                          \
+        SOURCE_REFRESH_ROW(o),                                                                     \
         {"causal", NULL,                                                                           \
          "a model of the causal objective: left to right, one token a step, until eos", CLI_FLAG,  \
          &(o).causal},                                                                             \

@@ -325,6 +325,7 @@ static int read_arguments(int argc, char **argv, struct evaluation *e, struct ar
          CLI_FLAG, &e->options.causal},
         {"attention", "KIND", "full, prefix_lm, causal or blockwise [full]", CLI_TEXT,
          &e->options.attention},
+        SOURCE_REFRESH_ROW(e->options),
         {"metrics", "M,M,…",
          "exact, squad, last-number, rouge-l, accuracy, bleu, chrf [exact,bleu]", CLI_TEXT,
          &a->metrics},

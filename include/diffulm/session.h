@@ -37,10 +37,14 @@ struct diffulm_session_options {
      * to step: 8 bytes for each of them, layer and feature. Under argmax a row that a step has not changed keeps its
      * scores for the next. 1: all is computed again, to the same results. */
     int32_t recompute;
+    /* Approximate, under full attention: keys and values of a row's source are computed at every source_refresh-th of its
+     * steps and used as they are by those between, so a step computes the rest of the row alone. 0 or 1: at every step,
+     * exact. docs/performance.md has what it changes. Memory as above. A restored snapshot computes them anew. */
+    int32_t source_refresh;
 };
 #define DIFFULM_SESSION_OPTIONS_INIT                                                               \
     {                                                                                              \
-        sizeof(struct diffulm_session_options), -1, 0, -1, 0, -1, 0                                \
+        sizeof(struct diffulm_session_options), -1, 0, -1, 0, -1, 0, 0                             \
     }
 DIFFULM_API void diffulm_session_options_init(struct diffulm_session_options *options);
 

@@ -40,6 +40,13 @@ static diffulm_status check_create(const diffulm_model *model, const diffulm_sam
                          "session options: stop_id is %d, expected -1 to %lld; recompute is %d, "
                          "expected 0 or 1",
                          o->stop_id, (long long)c->vocabulary - 1, o->recompute);
+    if (o->source_refresh < 0 || o->source_refresh > 1 << 20 ||
+        (o->source_refresh > 1 && (o->attention != DIFFULM_ATTENTION_FULL || o->recompute)))
+        return dulm_fail(
+            DIFFULM_E_ARGUMENT,
+            "session options: source_refresh is %d, expected 0 to %d, and above 1 only under full "
+            "attention without recompute",
+            o->source_refresh, 1 << 20);
     if (o->attention < 0 || o->attention > DIFFULM_ATTENTION_BLOCKWISE)
         return dulm_fail(DIFFULM_E_ARGUMENT, "session options: attention is %d, expected 0 to 3",
                          o->attention);

@@ -1,6 +1,7 @@
-/* cache.c: keys and values kept from step to step (exact). A position's depend on its own token and on what it
+/* cache.c: keys and values kept from step to step. A position's depend on its own token and on what it
  * sees: under causal attention on the tokens up to it, under prefix_lm in the source on the source. So those of the
- * longest unchanged start, or of an unchanged source, are what a new pass would compute. */
+ * longest unchanged start, or of an unchanged source, are what a new pass would compute. Under full attention a source
+ * sees everything; with source_refresh its keys and values are used for some steps all the same. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -18,8 +19,9 @@ void dulm_cache_release(struct dulm_canvas *c)
 
 bool dulm_cache_is_used(const struct diffulm_session *s)
 {
-    return !s->options.recompute && (s->options.attention == DIFFULM_ATTENTION_CAUSAL ||
-                                     s->options.attention == DIFFULM_ATTENTION_PREFIX_LM);
+    if (s->options.attention == DIFFULM_ATTENTION_FULL)
+        return s->options.source_refresh > 1;
+    return !s->options.recompute && s->options.attention != DIFFULM_ATTENTION_BLOCKWISE;
 }
 
 /* Positions of a canvas that are ever kept. */
@@ -55,7 +57,10 @@ diffulm_status dulm_cache_begin(const struct diffulm_session *s, struct dulm_can
     size_t same = 0;
     while (same < c->kept_count && c->kept_tokens[same] == c->tokens[same])
         same++;
-    if (s->options.attention == DIFFULM_ATTENTION_PREFIX_LM && same < c->source_length)
+    if (s->options.attention != DIFFULM_ATTENTION_CAUSAL && same < c->source_length)
+        same = 0;
+    if (s->options.attention == DIFFULM_ATTENTION_FULL &&
+        (c->k <= c->kept_at || c->k - c->kept_at >= s->options.source_refresh))
         same = 0;
     c->kept_count = same;
     *start = same < most ? same : most;
@@ -70,6 +75,8 @@ struct dulm_key_cache dulm_cache_of(const struct diffulm_session *s, struct dulm
     if (start < c->kept_count)
         c->kept_count = start;
     c->kept_next = last > start ? last : start;
+    if (start == 0)
+        c->kept_at = c->k;
     for (size_t i = start; i < last; i++)
         c->kept_tokens[i] = c->tokens[i];
     return (struct dulm_key_cache){.memory = c->kept,

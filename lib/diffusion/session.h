@@ -36,6 +36,7 @@ struct dulm_canvas {
     int32_t *kept_tokens; /* [kept_capacity] */
     size_t kept_count, kept_capacity;
     size_t kept_next;         /* kept_count once the step in progress succeeds */
+    int32_t kept_at;          /* the step that computed all of them */
     struct dulm_known *known; /* known.c: [length]; NULL: none are kept */
 };
 
@@ -76,7 +77,7 @@ void dulm_canvas_release(struct dulm_canvas *canvas);
 /* Whether steps remain for this row. */
 bool dulm_canvas_active(const struct diffulm_session *session, const struct dulm_canvas *canvas);
 
-/* cache.c: whether keys and values are kept: under causal and prefix_lm attention, unless the host says no. */
+/* cache.c: whether keys and values are kept: under causal and prefix_lm attention, unless the host says no; under full, if it asks. */
 bool dulm_cache_is_used(const struct diffulm_session *session);
 /* How many leading positions need not be computed again, at most `most`; 0 where none are kept. Memory for what the step will add is there when it returns. */
 diffulm_status dulm_cache_begin(const struct diffulm_session *session, struct dulm_canvas *canvas,

@@ -771,6 +771,8 @@ pub struct diffulm_session_options {
     pub stop_id: i32,
     /// Under causal and prefix_lm attention the keys and values of positions that see nothing new are kept from step to step: 8 bytes for each of them, layer and feature. Under argmax a row that a step has not changed keeps its scores for the next. 1: all is computed again, to the same results.
     pub recompute: i32,
+    /// Approximate, under full attention: keys and values of a row's source are computed at every source_refresh-th of its steps and used as they are by those between, so a step computes the rest of the row alone. 0 or 1: at every step, exact. docs/performance.md has what it changes. Memory as above. A restored snapshot computes them anew.
+    pub source_refresh: i32,
 }
 
 /// NULL is allowed
@@ -1531,7 +1533,7 @@ mod tests {
         assert_eq!(offset!(diffulm_loss, weighted_ce), 16);
         assert_eq!(offset!(diffulm_loss, uniform), 24);
         assert_eq!(offset!(diffulm_loss, cross_entropy), 32);
-        assert_eq!(size_of::<diffulm_session_options>(), 40);
+        assert_eq!(size_of::<diffulm_session_options>(), 48);
         assert_eq!(offset!(diffulm_session_options, struct_size), 0);
         assert_eq!(offset!(diffulm_session_options, mask_id), 8);
         assert_eq!(offset!(diffulm_session_options, attention), 12);
@@ -1539,6 +1541,7 @@ mod tests {
         assert_eq!(offset!(diffulm_session_options, seed), 24);
         assert_eq!(offset!(diffulm_session_options, stop_id), 32);
         assert_eq!(offset!(diffulm_session_options, recompute), 36);
+        assert_eq!(offset!(diffulm_session_options, source_refresh), 40);
         assert_eq!(size_of::<diffulm_row_options>(), 24);
         assert_eq!(offset!(diffulm_row_options, struct_size), 0);
         assert_eq!(offset!(diffulm_row_options, source_length), 8);
