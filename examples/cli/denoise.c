@@ -64,7 +64,7 @@ int denoise_sampler(const char *command, const struct denoise_options *o,
         return cli_error(command, CLI_USAGE,
                          "--source-refresh must be 1 to %d, and full attention goes with it",
                          1 << 20);
-    session->source_refresh = (int32_t)o->source_refresh;
+    session->source_refresh = o->source_refresh;
     so.steps = (int32_t)o->steps;
     so.temperature = o->temperature;
     so.sampling = o->temperature > 0 ? DIFFULM_SAMPLING_CATEGORICAL : DIFFULM_SAMPLING_ARGMAX;

@@ -40,7 +40,7 @@ struct diffulm_session_options {
     /* Approximate, under full attention: keys and values of a row's source are computed at every source_refresh-th of its
      * steps and used as they are by those between, so a step computes the rest of the row alone. 0 or 1: at every step,
      * exact. docs/performance.md has what it changes. Memory as above. A restored snapshot computes them anew. */
-    int32_t source_refresh;
+    int64_t source_refresh;
 };
 #define DIFFULM_SESSION_OPTIONS_INIT                                                               \
     {                                                                                              \

@@ -42,11 +42,11 @@ static diffulm_status check_create(const diffulm_model *model, const diffulm_sam
                          o->stop_id, (long long)c->vocabulary - 1, o->recompute);
     if (o->source_refresh < 0 || o->source_refresh > 1 << 20 ||
         (o->source_refresh > 1 && (o->attention != DIFFULM_ATTENTION_FULL || o->recompute)))
-        return dulm_fail(
-            DIFFULM_E_ARGUMENT,
-            "session options: source_refresh is %d, expected 0 to %d, and above 1 only under full "
-            "attention without recompute",
-            o->source_refresh, 1 << 20);
+        return dulm_fail(DIFFULM_E_ARGUMENT,
+                         "session options: source_refresh is %lld, expected 0 to %d, and above 1 "
+                         "only under full "
+                         "attention without recompute",
+                         (long long)o->source_refresh, 1 << 20);
     if (o->attention < 0 || o->attention > DIFFULM_ATTENTION_BLOCKWISE)
         return dulm_fail(DIFFULM_E_ARGUMENT, "session options: attention is %d, expected 0 to 3",
                          o->attention);

@@ -772,7 +772,7 @@ pub struct diffulm_session_options {
     /// Under causal and prefix_lm attention the keys and values of positions that see nothing new are kept from step to step: 8 bytes for each of them, layer and feature. Under argmax a row that a step has not changed keeps its scores for the next. 1: all is computed again, to the same results.
     pub recompute: i32,
     /// Approximate, under full attention: keys and values of a row's source are computed at every source_refresh-th of its steps and used as they are by those between, so a step computes the rest of the row alone. 0 or 1: at every step, exact. docs/performance.md has what it changes. Memory as above. A restored snapshot computes them anew.
-    pub source_refresh: i32,
+    pub source_refresh: i64,
 }
 
 /// NULL is allowed

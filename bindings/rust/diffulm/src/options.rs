@@ -697,7 +697,7 @@ impl SessionOptions {
     }
 
     /// Approximate, under full attention: keys and values of a row's source are computed at every source_refresh-th of its steps and used as they are by those between, so a step computes the rest of the row alone. 0 or 1: at every step, exact. docs/performance.md has what it changes. Memory as above. A restored snapshot computes them anew.
-    pub fn source_refresh(mut self, value: i32) -> Self {
+    pub fn source_refresh(mut self, value: i64) -> Self {
         self.raw.source_refresh = value;
         self
     }
