@@ -1,7 +1,9 @@
-// The C++ header on the shipped model: test MODEL.
+// The C++ header on the shipped model: test MODEL same_answer.txt.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -118,6 +120,32 @@ static void training(const diffulm::model &model, const diffulm::tokenizer &toke
     EXPECT(std::isfinite(diffulm::trainer(model, o).export_adapter().attach().logits({{0, 5, 2}})[0]));
 }
 
+// What the tests of every language expect: same_answer.txt.
+static void the_same_answer(const char *folder, const diffulm::tokenizer &tokenizer, const char *path)
+{
+    std::ifstream file(path);
+    std::string prompt;
+    std::getline(file, prompt);
+    const std::vector<int32_t> want{std::istream_iterator<int32_t>(file), std::istream_iterator<int32_t>()};
+    auto ro = diffulm::options<diffulm_runtime_options>();
+    ro.backend = DIFFULM_BACKEND_REFERENCE;
+    ro.threads = 1;
+    auto so = diffulm::options<diffulm_sampler_options>();
+    so.steps = 6;
+    so.sampling = DIFFULM_SAMPLING_CATEGORICAL;
+    so.temperature = 4;
+    auto o = diffulm::options<diffulm_session_options>();
+    o.seed = 7;
+    const diffulm::runtime runtime(ro);
+    auto mo = diffulm::options<diffulm_model_options>();
+    mo.runtime = runtime.get();
+    const diffulm::model model(folder, mo);
+    diffulm::session session(model, diffulm::sampler(nullptr, so), tokenizer, o);
+    const size_t row = session.add_text(prompt, size_t{9});
+    session.run();
+    EXPECT(!want.empty() && session.tokens(row) == want);
+}
+
 static void errors()
 {
     try {
@@ -130,7 +158,7 @@ static void errors()
 
 int main(int argc, char **argv)
 {
-    if (argc != 2)
+    if (argc != 3)
         return 2;
     const diffulm::model model(argv[1]);
     const diffulm::tokenizer tokenizer(argv[1]);
@@ -139,6 +167,7 @@ int main(int argc, char **argv)
     steps_edits_and_snapshots(model, tokenizer);
     training(model, tokenizer);
     errors();
+    the_same_answer(argv[1], tokenizer, argv[2]);
     const auto encoding = tokenizer.encode("Der Hund schläft.", false);
     EXPECT(encoding.ends.back() == std::string("Der Hund schläft.").size());
     EXPECT(tokenizer.id(*tokenizer.piece(encoding.ids[0])) == encoding.ids[0] && !tokenizer.piece(-1));

@@ -27,6 +27,14 @@ def test_answers_of_the_shipped_model(model, tokenizer, length_head):
         assert answer(model, tokenizer, length_head, prompt) == expected
 
 
+def test_the_answer_is_that_of_every_language(folder, tokenizer, same_answer):
+    model = diffulm.Model(folder, runtime=diffulm.Runtime(backend="reference", threads=1))
+    session = diffulm.Session(model, diffulm.Sampler(steps=6, sampling="categorical", temperature=4), tokenizer, seed=7)
+    session.add_text(same_answer[0], length=9)
+    session.run()
+    assert session.tokens() == same_answer[1]
+
+
 def test_iterating_steps_tells_every_change(model, tokenizer):
     session = diffulm.Session(model, diffulm.Sampler(steps=4), tokenizer)
     session.add_text("Write 42 in English words.", length=4)

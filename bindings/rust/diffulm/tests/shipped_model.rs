@@ -30,6 +30,22 @@ fn answers_of_the_shipped_model() {
     }
 }
 
+/// What the tests of every language expect.
+#[test]
+fn the_answer_is_that_of_every_language() {
+    let mut lines = include_str!("../../../same_answer.txt").lines();
+    let prompt = lines.next().unwrap();
+    let want: Vec<i32> = lines.next().unwrap().split(' ').map(|token| token.parse().unwrap()).collect();
+    let runtime = Runtime::new(&RuntimeOptions::default().backend(backend::REFERENCE).threads(1)).unwrap();
+    let model = Model::open_with(folder(), Some(&runtime), &ModelOptions::default()).unwrap();
+    let tokenizer = Tokenizer::open(folder()).unwrap();
+    let sampler = Sampler::new(None, &SamplerOptions::default().steps(6).sampling(sampling::CATEGORICAL).temperature(4.0)).unwrap();
+    let mut session = Session::new(&model, &sampler, Some(&tokenizer), &SessionOptions::default().seed(7)).unwrap();
+    let row = session.add_text(prompt, Length::Tokens(9)).unwrap();
+    session.run().unwrap();
+    assert_eq!(session.tokens(row).unwrap(), want);
+}
+
 #[test]
 fn threads_share_the_frozen_handles() {
     let (model, tokenizer, head) = parts();
