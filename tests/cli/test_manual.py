@@ -13,7 +13,7 @@ PROGRAM, FOLDER = sys.argv[1], pathlib.Path(sys.argv[2])
 
 def output(*command, **more):
     done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, **more)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
 
