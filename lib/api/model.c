@@ -18,8 +18,8 @@ diffulm_status diffulm_model_get_info(const diffulm_model *model, struct diffulm
     if (!model || !info || !dulm_struct_fits(info, sizeof *info))
         return dulm_fail(DIFFULM_E_ARGUMENT, "model info: struct_size must be %zu", sizeof *info);
     const struct dulm_config *c = &model->config;
-    *info = (struct diffulm_model_info){
-        .struct_size = info->struct_size,
+    const struct diffulm_model_info told = {
+        .struct_size = sizeof told,
         .family = dulm_family_of(c->family)->model_type,
         .vocabulary = c->vocabulary,
         .hidden = c->hidden,
@@ -38,6 +38,7 @@ diffulm_status diffulm_model_get_info(const diffulm_model *model, struct diffulm
         .mask_id = c->mask_id,
         .first_position = dulm_config_first_position(c),
         .tensors_skipped = (int64_t)model->skipped_count};
+    dulm_struct_write(info, sizeof told, &told);
     return DIFFULM_OK;
 }
 
@@ -55,11 +56,12 @@ const char *diffulm_model_parameter(const diffulm_model *model, size_t index, in
     return model->parameters[index].name;
 }
 
-static diffulm_status convert(const diffulm_model *model, const struct diffulm_batch *batch,
+static diffulm_status convert(const diffulm_model *model, const struct diffulm_batch *given,
                               const void *out, struct dulm_batch *inner)
 {
-    if (!model || !batch || !out || !dulm_struct_fits(batch, sizeof *batch) || !batch->offsets ||
-        !batch->tokens)
+    struct diffulm_batch known = {0}, *batch = &known;
+    if (!model || !given || !out || !dulm_struct_read(batch, sizeof *batch, given) ||
+        !batch->offsets || !batch->tokens)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "batch: struct_size must be %zu, offsets, tokens and out not NULL",
                          sizeof *batch);
@@ -106,8 +108,7 @@ diffulm_status diffulm_model_logits(const diffulm_model *model, const struct dif
     if (rc == DIFFULM_OK)
         rc = dulm_encode(ws, model, &inner, NULL);
     if (rc == DIFFULM_OK)
-        rc =
-            head_tiles(ws, model, wanted, wanted ? wanted_count : batch->offsets[batch->rows], out);
+        rc = head_tiles(ws, model, wanted, wanted ? wanted_count : inner.offsets[inner.rows], out);
     dulm_workspace_destroy(ws);
     return rc;
 }
@@ -124,7 +125,7 @@ diffulm_status diffulm_model_hidden(const diffulm_model *model, const struct dif
     if (rc == DIFFULM_OK)
         rc = dulm_encode(ws, model, &inner, NULL);
     if (rc == DIFFULM_OK) {
-        const size_t count = batch->offsets[batch->rows] * (size_t)model->config.hidden;
+        const size_t count = inner.offsets[inner.rows] * (size_t)model->config.hidden;
         for (size_t i = 0; i < count; i++)
             out[i] = dulm_encoded(ws)[i];
     }

@@ -248,13 +248,11 @@ diffulm_status diffulm_model_open(const char *folder, const struct diffulm_model
     struct diffulm_model_options o = DIFFULM_MODEL_OPTIONS_INIT;
     if (!folder || !out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "model open: folder and out must not be NULL");
-    if (options && !dulm_struct_fits(options, sizeof o))
+    if (options && !dulm_struct_read(&o, sizeof o, options))
         return dulm_fail(
             DIFFULM_E_ARGUMENT,
             "model options: struct_size is %zu, expected %zu, or more with zeros at the end",
             options->struct_size, sizeof o);
-    if (options)
-        o = *options;
     if (o.head < 0 || o.head > DIFFULM_HEAD_FRESH)
         return dulm_fail(DIFFULM_E_ARGUMENT, "model options: head is %d, expected 0 or 1", o.head);
     struct diffulm_model *m = dulm_alloc_zero(1, sizeof *m);
