@@ -78,6 +78,10 @@ def check_symbols():
     declared = set()
     for header in (ROOT / "include" / "diffulm").glob("*.h"):
         declared |= set(re.findall(r"\b(diffulm_[a-z0-9_]+)\(", re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)))
+    packaged = next((ROOT / "packaging" / "debian").glob("*.symbols"))
+    listed = set(re.findall(r"^ (\w+)@", packaged.read_text(), re.M))
+    for name in sorted(listed ^ exported):
+        fail(f"{packaged.name}: {name} is listed or exported alone: run ./dev abi --refresh")
     for name in sorted(exported - declared):
         fail(f"{library.name}: exports {name}, which no public header declares")
     for name in sorted(declared - exported):

@@ -5,6 +5,8 @@
   describe.py INCLUDE FILE --check [--cc COMPILER] [--shared-object FILE]
                                  fail where FILE is not current, the C compiler lays a struct out otherwise or sees another
                                  type of a function, or the library exports other symbols
+  describe.py INCLUDE FILE --assert COMPILER
+                                 fail where this compiler, of any machine, lays a struct out otherwise; nothing is run
 
 Offsets and sizes are those of LP64 (x86-64 and aarch64 Linux). The parser knows the style of our headers and nothing else;
 what it cannot read it names and refuses.
@@ -249,6 +251,17 @@ def check_layout(abi, include, compiler):
     return wrong
 
 
+def check_asserts(abi, include, compiler):
+    """The same of a compiler whose programs do not run here."""
+    lines = ["#include <diffulm/diffulm.h>", "#include <stddef.h>"]
+    for name, value in expected_layout(abi).items():
+        struct, _, field = name.partition(".")
+        found = f"offsetof(struct {struct}, {field})" if field else f"sizeof(struct {name})" if name.islower() else name
+        lines.append(f'_Static_assert({found} == {value}, "{name}");')
+    subprocess.run([compiler, "-std=c11", "-Wall", "-Werror", "-I", include, "-x", "c", "-fsyntax-only", "-"],
+                   input="\n".join(lines), text=True, check=True)
+
+
 def check_exports(abi, library):
     text = subprocess.run(["nm", "-D", "--defined-only", library], check=True, capture_output=True, text=True).stdout
     exported = {line.split()[-1].split("@")[0] for line in text.splitlines() if " T " in line}
@@ -262,6 +275,7 @@ def main():
     parser.add_argument("include")
     parser.add_argument("file", nargs="?")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--assert", dest="asserted")
     parser.add_argument("--cc", default="cc")
     parser.add_argument("--shared-object")
     a = parser.parse_args()
@@ -269,6 +283,9 @@ def main():
     text = json.dumps(abi, indent=1, ensure_ascii=False) + "\n"
     if not a.file:
         sys.stdout.write(text)
+    elif a.asserted:
+        with open(a.file, encoding="utf-8") as file:
+            check_asserts(json.load(file), a.include, a.asserted)
     elif a.check:
         with open(a.file, encoding="utf-8") as file:
             if file.read() != text:

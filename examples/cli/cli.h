@@ -26,7 +26,7 @@ struct cli_command {
 extern const struct cli_command cli_commands[];
 
 /* Reads options into their targets; positional arguments are left in argv, their count in *rest. Prints
- * help for --help. Returns -1 to go on, else an exit code. */
+ * help for --help, the tables as a line of JSON for --describe. Returns -1 to go on, else an exit code. */
 int cli_parse(const struct cli_command *command, const struct cli_option *options, int argc,
               char **argv, int *rest);
 

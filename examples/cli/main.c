@@ -18,13 +18,36 @@ const struct cli_command cli_commands[] = {
     {"inspect", "", "Shows what a model is.", cli_inspect},
     {0}};
 
+static const struct {
+    int code;
+    const char *meaning;
+} exit_codes[] = {{CLI_OK, "done"},
+                  {CLI_FAILED, "failed"},
+                  {CLI_USAGE, "wrong command line or recipe"},
+                  {CLI_CANCELLED, "cancelled"}};
+#define EXIT_CODES (sizeof exit_codes / sizeof *exit_codes)
+
 static void usage(FILE *out)
 {
     fprintf(out, "usage: diffulm COMMAND [options] ...\n\n");
     for (const struct cli_command *c = cli_commands; c->name; c++)
         fprintf(out, "  %-11s %s\n", c->name, c->summary);
-    fprintf(out, "\n`diffulm COMMAND --help` lists the options of a command.\n"
-                 "Exit codes: 0 done, 1 failed, 2 wrong command line or recipe, 130 cancelled.\n");
+    fprintf(out, "\n`diffulm COMMAND --help` lists the options of a command.\nExit codes:");
+    for (size_t i = 0; i < EXIT_CODES; i++)
+        fprintf(out, "%s %d %s", i ? "," : "", exit_codes[i].code, exit_codes[i].meaning);
+    fprintf(out, ".\n");
+}
+
+/* What the manual and the shells' completions are made from, in lines of JSON: first the program, then its
+ * commands, each by itself as --describe makes it. */
+static void describe(void)
+{
+    printf("{\"version\":\"%s\",\"exit_codes\":{", diffulm_version());
+    for (size_t i = 0; i < EXIT_CODES; i++)
+        printf("%s\"%d\":\"%s\"", i ? "," : "", exit_codes[i].code, exit_codes[i].meaning);
+    printf("}}\n");
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        c->run(1, (char *[]){"--describe", NULL});
 }
 
 int main(int argc, char **argv)
@@ -39,6 +62,10 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("diffulm %s\n", diffulm_version());
+        return CLI_OK;
+    }
+    if (strcmp(argv[1], "--describe") == 0) {
+        describe();
         return CLI_OK;
     }
     for (const struct cli_command *c = cli_commands; c->name; c++)

@@ -1,5 +1,6 @@
-/* options.c: command lines by table: parsing, help, and the nearest name for a wrong one. */
+/* options.c: command lines by table: parsing, help, description, and the nearest name for a wrong one. */
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,17 +26,41 @@ size_t cli_distance(const char *a, const char *b)
     return row[n];
 }
 
+static const struct cli_option help_option = {"help", NULL, "this text", CLI_FLAG, NULL};
+
+static void help_line(const struct cli_option *o)
+{
+    char left[48];
+    snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+    printf("  %-24s %s\n", left, o->help);
+}
+
 static void help(const struct cli_command *command, const struct cli_option *options)
 {
     printf("usage: diffulm %s [options] %s\n%s\n\n", command->name, command->arguments,
            command->summary);
-    for (; options->name; options++) {
-        char left[48];
-        snprintf(left, sizeof left, "--%s%s%s", options->name, options->value ? " " : "",
-                 options->value ? options->value : "");
-        printf("  %-24s %s\n", left, options->help);
-    }
-    printf("  %-24s %s\n", "--help", "this text");
+    for (; options->name; options++)
+        help_line(options);
+    help_line(&help_option);
+}
+
+static json_t *description_of(const struct cli_option *o)
+{
+    return json_pack("{s:s, s:s?, s:s}", "name", o->name, "value", o->value, "help", o->help);
+}
+
+/* One line of JSON. */
+static void describe(const struct cli_command *command, const struct cli_option *options)
+{
+    json_t *list = json_array();
+    for (; options->name; options++)
+        json_array_append_new(list, description_of(options));
+    json_array_append_new(list, description_of(&help_option));
+    json_t *all = json_pack("{s:s, s:s, s:s, s:o}", "name", command->name, "arguments",
+                            command->arguments, "summary", command->summary, "options", list);
+    json_dumpf(all, stdout, JSON_COMPACT);
+    printf("\n");
+    json_decref(all);
 }
 
 static int unknown(const char *command, const struct cli_option *options, const char *name)
@@ -93,6 +118,10 @@ int cli_parse(const struct cli_command *command, const struct cli_option *option
         }
         if (strcmp(name, "help") == 0) {
             help(command, options);
+            return CLI_OK;
+        }
+        if (strcmp(name, "describe") == 0) {
+            describe(command, options);
             return CLI_OK;
         }
         const struct cli_option *o = options;

@@ -27,8 +27,9 @@ diffulm_status diffulm_adapter_open_files(diffulm_model *model, const struct dif
                                           diffulm_adapter **out)
 {
     dulm_error_clear();
-    diffulm_status rc = dulm_files_check(files);
-    return rc < 0 ? rc : open_place(model, &(struct dulm_place){.files = files}, out);
+    struct diffulm_files known;
+    diffulm_status rc = dulm_files_read(files, &known);
+    return rc < 0 ? rc : open_place(model, &(struct dulm_place){.files = &known}, out);
 }
 
 static diffulm_status check_export(const diffulm_trainer *trainer, diffulm_adapter **out)

@@ -52,7 +52,7 @@ static diffulm_status complete(const struct diffulm_dataset_options *options, si
         diffulm_status rc = check_struct("data set options", options, sizeof *options);
         if (rc < 0)
             return rc;
-        *o = *options;
+        dulm_struct_read(o, sizeof *o, options);
     }
     diffulm_status rc = check_ranges(o);
     if (rc < 0)
@@ -116,11 +116,13 @@ diffulm_status diffulm_dataset_get_info(const diffulm_dataset *dataset,
     diffulm_status rc = check_struct("data set info", info, sizeof *info);
     if (rc < 0)
         return rc;
-    info->count = dataset->count;
-    info->skipped = dataset->skipped;
-    info->memory = dulm_dataset_memory(dataset);
-    info->form = dataset->form.kind;
-    info->in_order = !dulm_dataset_seekable(dataset);
+    const struct diffulm_dataset_info told = {.struct_size = sizeof told,
+                                              .count = dataset->count,
+                                              .skipped = dataset->skipped,
+                                              .memory = dulm_dataset_memory(dataset),
+                                              .form = dataset->form.kind,
+                                              .in_order = !dulm_dataset_seekable(dataset)};
+    dulm_struct_write(info, sizeof told, &told);
     return DIFFULM_OK;
 }
 
@@ -134,20 +136,22 @@ diffulm_status diffulm_reader_create(diffulm_dataset *const *datasets, const dou
                                      diffulm_reader **out)
 {
     dulm_error_clear();
-    const struct diffulm_reader_options none = DIFFULM_READER_OPTIONS_INIT;
+    struct diffulm_reader_options o = DIFFULM_READER_OPTIONS_INIT;
     if (!datasets || count == 0 || !out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "reader: no data sets, or out is NULL");
     for (size_t i = 0; i < count; i++)
         if (!datasets[i])
             return dulm_fail(DIFFULM_E_ARGUMENT, "reader: data set %zu is NULL", i);
-    const struct diffulm_reader_options *o = options ? options : &none;
-    diffulm_status rc = check_struct("reader options", o, sizeof *o);
+    diffulm_status rc =
+        options ? check_struct("reader options", options, sizeof *options) : DIFFULM_OK;
     if (rc < 0)
         return rc;
-    if (o->order < DIFFULM_ORDER_SHUFFLED || o->order > DIFFULM_ORDER_FILE)
+    if (options)
+        dulm_struct_read(&o, sizeof o, options);
+    if (o.order < DIFFULM_ORDER_SHUFFLED || o.order > DIFFULM_ORDER_FILE)
         return dulm_fail(DIFFULM_E_ARGUMENT, "reader options: order is %d, expected 0 or 1",
-                         o->order);
-    return dulm_reader_create(datasets, weights, count, o, out);
+                         o.order);
+    return dulm_reader_create(datasets, weights, count, &o, out);
 }
 
 void diffulm_reader_destroy(diffulm_reader *reader)
@@ -166,7 +170,12 @@ diffulm_status diffulm_reader_next(diffulm_reader *reader, struct diffulm_record
     diffulm_status rc = check_reader(reader);
     if (rc == DIFFULM_OK)
         rc = check_struct("record", record, sizeof *record);
-    return rc < 0 ? rc : dulm_reader_next(reader, record);
+    struct diffulm_record found = {.struct_size = sizeof found};
+    if (rc == DIFFULM_OK)
+        rc = dulm_reader_next(reader, &found);
+    if (rc == DIFFULM_OK)
+        dulm_struct_write(record, sizeof found, &found);
+    return rc;
 }
 
 diffulm_status diffulm_reader_record(diffulm_reader *reader, size_t dataset, uint32_t epoch,
@@ -185,7 +194,12 @@ diffulm_status diffulm_reader_record(diffulm_reader *reader, size_t dataset, uin
     if (index >= records)
         return dulm_fail(DIFFULM_E_ARGUMENT, "reader: record %zu of data set %zu, which has %zu",
                          index, dataset, records);
-    return dulm_reader_record(reader, dataset, epoch, index, record);
+    struct diffulm_record found = {.struct_size = sizeof found};
+    dulm_struct_read(&found, sizeof found, record); /* it keeps its row */
+    rc = dulm_reader_record(reader, dataset, epoch, index, &found);
+    if (rc == DIFFULM_OK)
+        dulm_struct_write(record, sizeof found, &found);
+    return rc;
 }
 
 diffulm_status diffulm_reader_position(const diffulm_reader *reader, void *buffer, size_t capacity,

@@ -70,8 +70,9 @@ diffulm_status diffulm_length_head_open_files(diffulm_model *model,
     dulm_error_clear();
     if (!model || !out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "length head open: model or out is NULL");
-    diffulm_status rc = dulm_files_check(files);
-    return rc < 0 ? rc : open_place(model, &(struct dulm_place){.files = files}, out);
+    struct diffulm_files known;
+    diffulm_status rc = dulm_files_read(files, &known);
+    return rc < 0 ? rc : open_place(model, &(struct dulm_place){.files = &known}, out);
 }
 
 diffulm_status diffulm_length_head_create(diffulm_model *model, uint64_t seed,

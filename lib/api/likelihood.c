@@ -15,10 +15,10 @@ static diffulm_status check_options(const diffulm_model *model,
                                     const struct diffulm_likelihood_options *options,
                                     struct diffulm_likelihood_options *o)
 {
-    if (!options || !dulm_struct_fits(options, sizeof *options))
+    diffulm_likelihood_options_init(o);
+    if (!options || !dulm_struct_read(o, sizeof *o, options))
         return dulm_fail(DIFFULM_E_ARGUMENT, "likelihood options: NULL, or struct_size is not %zu",
                          sizeof *options);
-    *o = *options;
     o->samples = o->samples == 0 ? 32 : o->samples;
     o->timesteps = o->timesteps == 0 ? 50 : o->timesteps;
     const struct {
@@ -40,10 +40,10 @@ static diffulm_status check_options(const diffulm_model *model,
     return DIFFULM_OK;
 }
 
-static diffulm_status check_rows(const diffulm_model *model, const struct diffulm_rows *rows,
-                                 size_t *longest)
+static diffulm_status read_rows(const diffulm_model *model, const struct diffulm_rows *given,
+                                struct diffulm_rows *rows, size_t *longest)
 {
-    if (!rows || !dulm_struct_fits(rows, sizeof *rows) || !rows->offsets || !rows->tokens)
+    if (!given || !dulm_struct_read(rows, sizeof *rows, given) || !rows->offsets || !rows->tokens)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "rows: struct_size must be %zu, offsets and tokens not NULL",
                          sizeof *rows);
@@ -72,13 +72,14 @@ static diffulm_status check_rows(const diffulm_model *model, const struct difful
 typedef diffulm_status score_function(struct dulm_scorer *, const struct dulm_clean_row *,
                                       struct diffulm_likelihood *);
 
-static diffulm_status score_rows(const diffulm_model *model, const struct diffulm_rows *rows,
+static diffulm_status score_rows(const diffulm_model *model, const struct diffulm_rows *given,
                                  uint32_t first_row,
                                  const struct diffulm_likelihood_options *options,
                                  score_function *score, struct diffulm_likelihood *out)
 {
     dulm_error_clear();
     struct diffulm_likelihood_options o;
+    struct diffulm_rows known = {0}, *rows = &known;
     struct dulm_scorer *scorer = NULL;
     struct diffulm_likelihood *found = NULL;
     size_t longest = 0;
@@ -90,7 +91,7 @@ static diffulm_status score_rows(const diffulm_model *model, const struct difful
         return dulm_fail(DIFFULM_E_UNSUPPORTED, "likelihood: the model has no language-model head");
     diffulm_status rc = check_options(model, options, &o);
     if (rc == DIFFULM_OK)
-        rc = check_rows(model, rows, &longest);
+        rc = read_rows(model, given, rows, &longest);
     if (rc == DIFFULM_OK)
         rc = dulm_scorer_create(model, &o, longest, &scorer);
     if (rc == DIFFULM_OK && !(found = dulm_alloc_zero(rows->rows, sizeof *found)))

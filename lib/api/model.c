@@ -17,13 +17,11 @@ static diffulm_status open_place(const struct dulm_place *place,
                                  const struct diffulm_model_options *options, diffulm_model **out)
 {
     struct diffulm_model_options o = DIFFULM_MODEL_OPTIONS_INIT;
-    if (options && !dulm_struct_fits(options, sizeof o))
+    if (options && !dulm_struct_read(&o, sizeof o, options))
         return dulm_fail(
             DIFFULM_E_ARGUMENT,
             "model options: struct_size is %zu, expected %zu, or more with zeros at the end",
             options->struct_size, sizeof o);
-    if (options)
-        o = *options;
     if (o.head < 0 || o.head > DIFFULM_HEAD_FRESH)
         return dulm_fail(DIFFULM_E_ARGUMENT, "model options: head is %d, expected 0 or 1", o.head);
     return dulm_model_open(place, &o, out);
@@ -45,8 +43,9 @@ diffulm_status diffulm_model_open_files(const struct diffulm_files *files,
     dulm_error_clear();
     if (!out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "model open: out must not be NULL");
-    diffulm_status rc = dulm_files_check(files);
-    return rc < 0 ? rc : open_place(&(struct dulm_place){.files = files}, options, out);
+    struct diffulm_files known;
+    diffulm_status rc = dulm_files_read(files, &known);
+    return rc < 0 ? rc : open_place(&(struct dulm_place){.files = &known}, options, out);
 }
 
 struct two_files {
@@ -85,8 +84,8 @@ diffulm_status diffulm_model_get_info(const diffulm_model *model, struct diffulm
     if (!model || !info || !dulm_struct_fits(info, sizeof *info))
         return dulm_fail(DIFFULM_E_ARGUMENT, "model info: struct_size must be %zu", sizeof *info);
     const struct dulm_config *c = &model->config;
-    *info = (struct diffulm_model_info){
-        .struct_size = info->struct_size,
+    const struct diffulm_model_info told = {
+        .struct_size = sizeof told,
         .family = dulm_family_of(c->family)->model_type,
         .vocabulary = c->vocabulary,
         .hidden = c->hidden,
@@ -105,6 +104,7 @@ diffulm_status diffulm_model_get_info(const diffulm_model *model, struct diffulm
         .mask_id = c->mask_id,
         .first_position = dulm_config_first_position(c),
         .tensors_skipped = (int64_t)model->skipped_count};
+    dulm_struct_write(info, sizeof told, &told);
     return DIFFULM_OK;
 }
 
@@ -122,11 +122,12 @@ const char *diffulm_model_parameter(const diffulm_model *model, size_t index, in
     return model->parameters[index].name;
 }
 
-static diffulm_status convert(const diffulm_model *model, const struct diffulm_batch *batch,
+static diffulm_status convert(const diffulm_model *model, const struct diffulm_batch *given,
                               const void *out, struct dulm_batch *inner)
 {
-    if (!model || !batch || !out || !dulm_struct_fits(batch, sizeof *batch) || !batch->offsets ||
-        !batch->tokens)
+    struct diffulm_batch known = {0}, *batch = &known;
+    if (!model || !given || !out || !dulm_struct_read(batch, sizeof *batch, given) ||
+        !batch->offsets || !batch->tokens)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "batch: struct_size must be %zu, offsets, tokens and out not NULL",
                          sizeof *batch);
@@ -184,7 +185,7 @@ diffulm_status diffulm_model_logits(const diffulm_model *model, const struct dif
         rc = dulm_encode(ws, model, &inner, NULL);
     if (rc == DIFFULM_OK)
         rc = head_tiles(ws, model, packed ? NULL : wanted,
-                        wanted ? wanted_count : batch->offsets[batch->rows], out);
+                        wanted ? wanted_count : inner.offsets[inner.rows], out);
     dulm_workspace_destroy(ws);
     return rc;
 }
@@ -201,7 +202,7 @@ diffulm_status diffulm_model_hidden(const diffulm_model *model, const struct dif
     if (rc == DIFFULM_OK)
         rc = dulm_encode(ws, model, &inner, NULL);
     if (rc == DIFFULM_OK) {
-        const size_t count = batch->offsets[batch->rows] * (size_t)model->config.hidden;
+        const size_t count = inner.offsets[inner.rows] * (size_t)model->config.hidden;
         for (size_t i = 0; i < count; i++)
             out[i] = dulm_encoded(ws)[i];
     }

@@ -11,10 +11,12 @@
 #include "nn/runtime.h"
 
 static diffulm_status view(const diffulm_sampler *sampler,
-                           const struct diffulm_sampler_state *state, int32_t k,
-                           struct dulm_row *row, struct dulm_draws *draws)
+                           const struct diffulm_sampler_state *given, int32_t k,
+                           struct diffulm_sampler_state *state, struct dulm_row *row,
+                           struct dulm_draws *draws)
 {
-    if (!sampler || !state || !dulm_struct_fits(state, sizeof *state) || !state->tokens ||
+    *state = (struct diffulm_sampler_state){0};
+    if (!sampler || !given || !dulm_struct_read(state, sizeof *state, given) || !state->tokens ||
         !state->scores || !state->noisy || !state->generated)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "sampler state: struct_size must be %zu and no array NULL", sizeof *state);
@@ -49,9 +51,10 @@ diffulm_status diffulm_sampler_needs(const diffulm_sampler *sampler,
                                      uint8_t *wanted)
 {
     dulm_error_clear();
+    struct diffulm_sampler_state known;
     struct dulm_row row;
     struct dulm_draws draws;
-    diffulm_status rc = view(sampler, state, k, &row, &draws);
+    diffulm_status rc = view(sampler, state, k, &known, &row, &draws);
     if (rc < 0 || !wanted)
         return rc < 0 ? rc : dulm_fail(DIFFULM_E_ARGUMENT, "wanted is NULL");
     sampler->policy->needs(sampler, &row, &draws, k, wanted);
@@ -63,9 +66,10 @@ diffulm_status diffulm_sampler_transition(const diffulm_sampler *sampler,
                                           const float *logits, size_t vocabulary)
 {
     dulm_error_clear();
+    struct diffulm_sampler_state known;
     struct dulm_row row;
     struct dulm_draws draws;
-    diffulm_status rc = view(sampler, state, k, &row, &draws);
+    diffulm_status rc = view(sampler, state, k, &known, &row, &draws);
     if (rc == DIFFULM_OK && (!logits || vocabulary == 0))
         rc = dulm_fail(DIFFULM_E_ARGUMENT, "logits are NULL, or the vocabulary is empty");
     if (rc < 0)
@@ -78,20 +82,22 @@ diffulm_status diffulm_sampler_transition(const diffulm_sampler *sampler,
     row.ranked = dulm_alloc(row.length, sizeof *row.ranked);
     if (wanted && candidates && scratch && row.ranked) {
         row.candidate = candidates;
-        row.quota = &state->quota;
+        row.quota = &known.quota;
         sampler->policy->needs(sampler, &row, &draws, k, wanted);
         for (size_t i = 0; rc == DIFFULM_OK && i < row.length; i++) {
             if (!wanted[i])
                 continue;
             candidates[i] = dulm_candidate_of(
                 kernels, sampler, logits + dulm_logits_position(sampler, i) * vocabulary,
-                vocabulary, state->mask_id, NULL, 0, &draws, i, scratch);
+                vocabulary, known.mask_id, NULL, 0, &draws, i, scratch);
             if (!isfinite(candidates[i].score))
                 rc = dulm_fail(DIFFULM_E_NUMERIC,
                                "position %zu: its logits are not finite, or leave no token", i);
         }
-        if (rc == DIFFULM_OK)
+        if (rc == DIFFULM_OK) {
             sampler->policy->step(sampler, &row, &draws, k);
+            dulm_struct_write(state, sizeof known, &known);
+        }
     } else
         rc = dulm_fail_memory();
     dulm_free(wanted);

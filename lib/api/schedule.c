@@ -9,12 +9,12 @@
 #include "diffusion/loss.h"
 #include "diffusion/row.h"
 
-/* NULL, or a struct whose size or tail this library does not know. */
-static diffulm_status check_struct(const char *what, const void *s, size_t known)
+/* Fails for NULL, and for a struct whose size or tail this library does not know; reads it into `to`. */
+static diffulm_status read_struct(const char *what, const void *s, void *to, size_t known)
 {
     if (!s)
         return dulm_fail(DIFFULM_E_ARGUMENT, "%s is NULL", what);
-    if (!dulm_struct_fits(s, known))
+    if (!dulm_struct_read(to, known, s))
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "%s: struct_size is %zu, expected %zu, or more with zeros at the end",
                          what, *(const size_t *)s, known);
@@ -48,10 +48,11 @@ diffulm_status diffulm_schedule_create(const char *name,
     dulm_error_clear();
     if (!out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "schedule create: out is NULL");
+    struct diffulm_schedule_options o = DIFFULM_SCHEDULE_OPTIONS_INIT;
     diffulm_status rc = DIFFULM_OK;
     if (options)
-        rc = check_struct("schedule options", options, sizeof *options);
-    return rc < 0 ? rc : dulm_schedule_create(name, options, out);
+        rc = read_struct("schedule options", options, &o, sizeof o);
+    return rc < 0 ? rc : dulm_schedule_create(name, &o, out);
 }
 
 diffulm_schedule *diffulm_schedule_ref(diffulm_schedule *schedule)
@@ -123,16 +124,8 @@ diffulm_status diffulm_schedule_at_time(const diffulm_schedule *s, double time, 
 }
 
 static diffulm_status check_build(const struct diffulm_pair *pair,
-                                  const struct diffulm_training_row_options *options,
                                   const struct diffulm_training_row *row)
 {
-    diffulm_status rc = check_struct("pair", pair, sizeof *pair);
-    if (rc == DIFFULM_OK && options)
-        rc = check_struct("training row options", options, sizeof *options);
-    if (rc == DIFFULM_OK)
-        rc = check_struct("training row", row, sizeof *row);
-    if (rc < 0)
-        return rc;
     if ((!pair->source && pair->source_length) || (!pair->target && pair->target_length) ||
         (!row->tokens && row->capacity))
         return dulm_fail(DIFFULM_E_ARGUMENT, "training row: source, target or tokens is NULL");
@@ -142,16 +135,10 @@ static diffulm_status check_build(const struct diffulm_pair *pair,
     return DIFFULM_OK;
 }
 
-diffulm_status diffulm_training_row_build(const struct diffulm_pair *pair,
-                                          const struct diffulm_training_row_options *options,
-                                          struct diffulm_training_row *row)
+static diffulm_status build_row(const struct diffulm_pair *pair,
+                                const struct diffulm_training_row_options *o,
+                                struct diffulm_training_row *row)
 {
-    dulm_error_clear();
-    diffulm_status rc = check_build(pair, options, row);
-    if (rc < 0)
-        return rc;
-    const struct diffulm_training_row_options none = DIFFULM_TRAINING_ROW_OPTIONS_INIT;
-    const struct diffulm_training_row_options *o = options ? options : &none;
     const struct dulm_row_plan plan = dulm_plan_row(pair, o->max_length);
     const size_t length = plan.source_length + plan.target_length;
     const size_t padded = o->pad_to ? o->pad_to : length;
@@ -167,6 +154,28 @@ diffulm_status diffulm_training_row_build(const struct diffulm_pair *pair,
         return DIFFULM_BUFFER_TOO_SMALL;
     dulm_write_row(pair, &plan, o, padded, row);
     return DIFFULM_OK;
+}
+
+diffulm_status diffulm_training_row_build(const struct diffulm_pair *pair,
+                                          const struct diffulm_training_row_options *options,
+                                          struct diffulm_training_row *row)
+{
+    dulm_error_clear();
+    struct diffulm_pair p = {0};
+    struct diffulm_training_row_options o = DIFFULM_TRAINING_ROW_OPTIONS_INIT;
+    struct diffulm_training_row r = {0};
+    diffulm_status rc = read_struct("pair", pair, &p, sizeof p);
+    if (rc == DIFFULM_OK && options)
+        rc = read_struct("training row options", options, &o, sizeof o);
+    if (rc == DIFFULM_OK)
+        rc = read_struct("training row", row, &r, sizeof r);
+    if (rc == DIFFULM_OK)
+        rc = check_build(&p, &r);
+    if (rc == DIFFULM_OK)
+        rc = build_row(&p, &o, &r);
+    if (rc >= 0)
+        dulm_struct_write(row, sizeof r, &r);
+    return rc;
 }
 
 diffulm_status diffulm_schedule_draw_timesteps(const diffulm_schedule *s, uint64_t seed,
@@ -192,18 +201,8 @@ static diffulm_status check_uniforms(const char *name, const double *u, size_t l
 }
 
 static diffulm_status check_corrupt(const diffulm_schedule *s, const struct diffulm_clean_row *row,
-                                    int32_t t1, int32_t t2,
                                     const struct diffulm_corrupted_pair *out)
 {
-    diffulm_status rc = check_timestep(s, t1);
-    if (rc == DIFFULM_OK)
-        rc = check_timestep(s, t2);
-    if (rc == DIFFULM_OK)
-        rc = check_struct("clean row", row, sizeof *row);
-    if (rc == DIFFULM_OK)
-        rc = check_struct("corrupted pair", out, sizeof *out);
-    if (rc < 0)
-        return rc;
     if (!row->tokens && row->length)
         return dulm_fail(DIFFULM_E_ARGUMENT, "clean row: tokens is NULL");
     if (s->options.corruption == DIFFULM_CORRUPTION_SINGLE && (out->x_lo || out->masked_lo))
@@ -212,7 +211,7 @@ static diffulm_status check_corrupt(const diffulm_schedule *s, const struct diff
     if (row->length > UINT32_MAX)
         return dulm_fail(DIFFULM_E_ARGUMENT, "clean row: %zu positions, at most 2^32 - 1",
                          row->length);
-    rc = check_uniforms("u_hi", row->u_hi, row->length);
+    diffulm_status rc = check_uniforms("u_hi", row->u_hi, row->length);
     return rc < 0 ? rc : check_uniforms("u_lo", row->u_lo, row->length);
 }
 
@@ -228,13 +227,23 @@ static void write_copy(const struct diffulm_clean_row *row, const uint8_t *maske
 }
 
 diffulm_status diffulm_schedule_corrupt(const diffulm_schedule *s,
-                                        const struct diffulm_clean_row *row, int32_t t1, int32_t t2,
-                                        struct diffulm_corrupted_pair *out)
+                                        const struct diffulm_clean_row *clean, int32_t t1,
+                                        int32_t t2, struct diffulm_corrupted_pair *copies)
 {
     dulm_error_clear();
+    struct diffulm_clean_row known = {0}, *row = &known;
+    struct diffulm_corrupted_pair wanted = {0}, *out = &wanted;
     if (s && s->options.corruption == DIFFULM_CORRUPTION_SINGLE)
         t2 = t1;
-    diffulm_status rc = check_corrupt(s, row, t1, t2, out);
+    diffulm_status rc = check_timestep(s, t1);
+    if (rc == DIFFULM_OK)
+        rc = check_timestep(s, t2);
+    if (rc == DIFFULM_OK)
+        rc = read_struct("clean row", clean, row, sizeof *row);
+    if (rc == DIFFULM_OK)
+        rc = read_struct("corrupted pair", copies, out, sizeof *out);
+    if (rc == DIFFULM_OK)
+        rc = check_corrupt(s, row, out);
     if (rc < 0)
         return rc;
     const bool low = out->x_lo || out->masked_lo;
@@ -251,11 +260,12 @@ diffulm_status diffulm_schedule_corrupt(const diffulm_schedule *s,
     return DIFFULM_OK;
 }
 
-static diffulm_status check_rows(const diffulm_schedule *s, const struct diffulm_loss_rows *rows)
+static diffulm_status read_rows(const diffulm_schedule *s, const struct diffulm_loss_rows *given,
+                                struct diffulm_loss_rows *rows)
 {
     if (!s)
         return dulm_fail(DIFFULM_E_ARGUMENT, "schedule is NULL");
-    diffulm_status rc = check_struct("loss rows", rows, sizeof *rows);
+    diffulm_status rc = read_struct("loss rows", given, rows, sizeof *rows);
     if (rc < 0)
         return rc;
     if (rows->rows == 0 || !rows->t || !rows->maskable)
@@ -272,11 +282,12 @@ static diffulm_status check_rows(const diffulm_schedule *s, const struct diffulm
 }
 
 diffulm_status diffulm_schedule_loss_coefficients(const diffulm_schedule *s,
-                                                  const struct diffulm_loss_rows *rows,
+                                                  const struct diffulm_loss_rows *given,
                                                   double *d_ce, double *d_uniform_ce)
 {
     dulm_error_clear();
-    diffulm_status rc = check_rows(s, rows);
+    struct diffulm_loss_rows known = {0}, *rows = &known;
+    diffulm_status rc = read_rows(s, given, rows);
     if (rc == DIFFULM_OK && (!d_ce || !d_uniform_ce))
         rc = dulm_fail(DIFFULM_E_ARGUMENT, "d_ce or d_uniform_ce is NULL");
     for (size_t r = 0; rc == DIFFULM_OK && r < rows->rows; r++) {
@@ -288,10 +299,11 @@ diffulm_status diffulm_schedule_loss_coefficients(const diffulm_schedule *s,
     return rc;
 }
 
-static diffulm_status check_logits(const struct diffulm_loss_rows *rows,
-                                   const struct diffulm_loss_logits *in)
+static diffulm_status read_logits(const struct diffulm_loss_rows *rows,
+                                  const struct diffulm_loss_logits *given,
+                                  struct diffulm_loss_logits *in)
 {
-    diffulm_status rc = check_struct("loss logits", in, sizeof *in);
+    diffulm_status rc = read_struct("loss logits", given, in, sizeof *in);
     if (rc < 0)
         return rc;
     size_t elements;
@@ -319,10 +331,17 @@ diffulm_status diffulm_schedule_loss(const diffulm_schedule *s,
                                      struct diffulm_loss *loss, float *d_logits)
 {
     dulm_error_clear();
-    diffulm_status rc = check_rows(s, rows);
+    struct diffulm_loss_rows r = {0};
+    struct diffulm_loss_logits l = {0};
+    struct diffulm_loss found = {0};
+    diffulm_status rc = read_rows(s, rows, &r);
     if (rc == DIFFULM_OK)
-        rc = check_logits(rows, logits);
+        rc = read_logits(&r, logits, &l);
     if (rc == DIFFULM_OK)
-        rc = check_struct("loss", loss, sizeof *loss);
-    return rc < 0 ? rc : dulm_loss_of_logits(s, rows, logits, loss, d_logits);
+        rc = read_struct("loss", loss, &found, sizeof found);
+    if (rc == DIFFULM_OK)
+        rc = dulm_loss_of_logits(s, &r, &l, &found, d_logits);
+    if (rc == DIFFULM_OK)
+        dulm_struct_write(loss, sizeof found, &found);
+    return rc;
 }

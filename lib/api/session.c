@@ -59,13 +59,11 @@ diffulm_status diffulm_session_create(diffulm_model *model, diffulm_sampler *sam
 {
     dulm_error_clear();
     struct diffulm_session_options o = DIFFULM_SESSION_OPTIONS_INIT;
-    if (options && !dulm_struct_fits(options, sizeof o))
+    if (options && !dulm_struct_read(&o, sizeof o, options))
         return dulm_fail(
             DIFFULM_E_ARGUMENT,
             "session options: struct_size is %zu, expected %zu, or more with zeros at the end",
             options->struct_size, sizeof o);
-    if (options)
-        o = *options;
     diffulm_status rc = out ? check_create(model, sampler, &o)
                             : dulm_fail(DIFFULM_E_ARGUMENT, "session create: out is NULL");
     if (rc < 0)
@@ -137,13 +135,11 @@ diffulm_status diffulm_session_add(diffulm_session *s, const int32_t *tokens, si
 {
     dulm_error_clear();
     struct diffulm_row_options o = DIFFULM_ROW_OPTIONS_INIT;
-    if (options && !dulm_struct_fits(options, sizeof o))
+    if (options && !dulm_struct_read(&o, sizeof o, options))
         return dulm_fail(
             DIFFULM_E_ARGUMENT,
             "row options: struct_size is %zu, expected %zu, or more with zeros at the end",
             options->struct_size, sizeof o);
-    if (options)
-        o = *options;
     if (!s || !tokens || !roles || !row)
         return dulm_fail(DIFFULM_E_ARGUMENT, "session add: an argument is NULL");
     if (o.source_length > (int64_t)length || o.row_number < 0 || o.row_number > UINT32_MAX)
@@ -174,11 +170,13 @@ static void fill_report(const diffulm_session *s, struct diffulm_step_report *re
 {
     if (!report)
         return;
-    report->changes = s->step.changes;
-    report->change_count = s->change_count;
-    report->active_rows = dulm_session_active(s);
-    report->scored = s->scored;
-    report->steps_done = s->steps_done;
+    const struct diffulm_step_report told = {.struct_size = sizeof told,
+                                             .changes = s->step.changes,
+                                             .change_count = s->change_count,
+                                             .active_rows = dulm_session_active(s),
+                                             .scored = s->scored,
+                                             .steps_done = s->steps_done};
+    dulm_struct_write(report, sizeof told, &told);
 }
 
 diffulm_status diffulm_session_step(diffulm_session *s, struct diffulm_step_report *report)

@@ -143,13 +143,11 @@ diffulm_status diffulm_session_add_text(diffulm_session *session,
 {
     dulm_error_clear();
     struct diffulm_text_options o = DIFFULM_TEXT_OPTIONS_INIT;
-    if (options && !dulm_struct_fits(options, sizeof o))
+    if (options && !dulm_struct_read(&o, sizeof o, options))
         return dulm_fail(
             DIFFULM_E_ARGUMENT,
             "text options: struct_size is %zu, expected %zu, or more with zeros at the end",
             options->struct_size, sizeof o);
-    if (options)
-        o = *options;
     if (!session || !tokenizer || !text || !row || o.length < 0)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "add text: an argument is NULL, or length is negative");

@@ -88,9 +88,12 @@ void diffulm_tokenizer_options_init(struct diffulm_tokenizer_options *options)
     *options = (struct diffulm_tokenizer_options)DIFFULM_TOKENIZER_OPTIONS_INIT;
 }
 
-static diffulm_status check_options(const struct diffulm_tokenizer_options *o)
+static diffulm_status read_options(const struct diffulm_tokenizer_options *options,
+                                   struct diffulm_tokenizer_options *o)
 {
-    if (o && (!dulm_struct_fits(o, sizeof *o) || o->mask_lstrip < 0 || o->mask_lstrip > 1))
+    diffulm_tokenizer_options_init(o);
+    if (options &&
+        (!dulm_struct_read(o, sizeof *o, options) || o->mask_lstrip < 0 || o->mask_lstrip > 1))
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "tokenizer options: struct_size must be %zu, mask_lstrip 0 or 1",
                          sizeof *o);
@@ -109,7 +112,7 @@ static diffulm_status finish(struct diffulm_tokenizer *tok, diffulm_status rc,
                              const struct diffulm_tokenizer_options *options,
                              diffulm_tokenizer **out)
 {
-    if (rc == DIFFULM_OK && options && options->mask_lstrip)
+    if (rc == DIFFULM_OK && options->mask_lstrip)
         widen_mask(tok);
     if (rc == DIFFULM_OK)
         rc = dulm_added_finish(tok);
@@ -135,10 +138,11 @@ diffulm_status diffulm_tokenizer_open(const char *path,
     dulm_error_clear();
     if (!path || !out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "tokenizer open: path and out must not be NULL");
-    if (check_options(options) < 0)
+    struct diffulm_tokenizer_options o;
+    if (read_options(options, &o) < 0)
         return DIFFULM_E_ARGUMENT;
     struct diffulm_tokenizer *tok = dulm_alloc_zero(1, sizeof *tok);
-    return tok ? finish(tok, load(tok, path), options, out) : dulm_fail_memory();
+    return tok ? finish(tok, load(tok, path), &o, out) : dulm_fail_memory();
 }
 
 diffulm_status diffulm_tokenizer_open_files(const struct diffulm_files *files,
@@ -148,10 +152,12 @@ diffulm_status diffulm_tokenizer_open_files(const struct diffulm_files *files,
     dulm_error_clear();
     if (!out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "tokenizer open: out must not be NULL");
-    if (dulm_files_check(files) < 0 || check_options(options) < 0)
+    struct diffulm_files known;
+    struct diffulm_tokenizer_options o;
+    if (dulm_files_read(files, &known) < 0 || read_options(options, &o) < 0)
         return DIFFULM_E_ARGUMENT;
     struct diffulm_tokenizer *tok = dulm_alloc_zero(1, sizeof *tok);
-    return tok ? finish(tok, load_place(tok, &(struct dulm_place){.files = files}), options, out)
+    return tok ? finish(tok, load_place(tok, &(struct dulm_place){.files = &known}), &o, out)
                : dulm_fail_memory();
 }
 
@@ -162,11 +168,11 @@ diffulm_status diffulm_tokenizer_open_memory(const void *bytes, size_t size,
     dulm_error_clear();
     if (!bytes || !out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "tokenizer open: bytes and out must not be NULL");
-    if (check_options(options) < 0)
+    struct diffulm_tokenizer_options o;
+    if (read_options(options, &o) < 0)
         return DIFFULM_E_ARGUMENT;
     struct diffulm_tokenizer *tok = dulm_alloc_zero(1, sizeof *tok);
-    return tok ? finish(tok, dulm_load_json(tok, bytes, size, "tokenizer.json in memory"), options,
-                        out)
+    return tok ? finish(tok, dulm_load_json(tok, bytes, size, "tokenizer.json in memory"), &o, out)
                : dulm_fail_memory();
 }
 
@@ -233,14 +239,16 @@ diffulm_status diffulm_tokenizer_encode(const diffulm_tokenizer *tokenizer, cons
                                         struct diffulm_encoding *encoding)
 {
     dulm_error_clear();
+    struct diffulm_encode_options o = DIFFULM_ENCODE_OPTIONS_INIT;
+    struct diffulm_encoding room = {0};
     if (!tokenizer || (!text && length) || !encoding ||
-        !dulm_struct_fits(encoding, sizeof *encoding) ||
-        (options && !dulm_struct_fits(options, sizeof *options)))
+        !dulm_struct_read(&room, sizeof room, encoding) ||
+        (options && !dulm_struct_read(&o, sizeof o, options)))
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "encode: an argument is NULL, or a struct_size is not %zu and %zu",
                          sizeof *encoding, sizeof *options);
     struct dulm_encoded texts[2] = {{0}, {0}};
-    const bool special = !options || !options->no_special;
+    const bool special = !o.no_special;
     diffulm_status rc = dulm_encode_text(tokenizer, text ? text : "", length, &texts[0]);
     if (rc == DIFFULM_OK && pair)
         rc = dulm_encode_text(tokenizer, pair, pair_length, &texts[1]);
@@ -249,11 +257,12 @@ diffulm_status diffulm_tokenizer_encode(const diffulm_tokenizer *tokenizer, cons
         struct diffulm_encoding none = {sizeof none, 0, NULL, NULL, NULL, NULL, NULL, 0};
         size_t count = 0;
         assemble(tokenizer, texts, pair != NULL, special, &none, &count);
-        encoding->count = count;
-        rc = count > encoding->capacity ? DIFFULM_BUFFER_TOO_SMALL : DIFFULM_OK;
+        room.count = count;
+        rc = count > room.capacity ? DIFFULM_BUFFER_TOO_SMALL : DIFFULM_OK;
         count = 0;
         if (rc == DIFFULM_OK)
-            assemble(tokenizer, texts, pair != NULL, special, encoding, &count);
+            assemble(tokenizer, texts, pair != NULL, special, &room, &count);
+        dulm_struct_write(encoding, sizeof room, &room);
     }
     dulm_encoded_release(&texts[0]);
     dulm_encoded_release(&texts[1]);
@@ -309,7 +318,7 @@ diffulm_status diffulm_tokenizer_special_ids(const diffulm_tokenizer *tokenizer,
     dulm_error_clear();
     if (!tokenizer || !out || !dulm_struct_fits(out, sizeof *out))
         return dulm_fail(DIFFULM_E_ARGUMENT, "special ids: struct_size must be %zu", sizeof *out);
-    *out = tokenizer->special;
+    dulm_struct_write(out, sizeof tokenizer->special, &tokenizer->special);
     return DIFFULM_OK;
 }
 

@@ -76,13 +76,11 @@ diffulm_status diffulm_model_create(const char *config, size_t length,
     struct diffulm_model_options o = DIFFULM_MODEL_OPTIONS_INIT;
     if (!config || !out)
         return dulm_fail(DIFFULM_E_ARGUMENT, "model create: config and out must not be NULL");
-    if (options && !dulm_struct_fits(options, sizeof o))
+    if (options && !dulm_struct_read(&o, sizeof o, options))
         return dulm_fail(
             DIFFULM_E_ARGUMENT,
             "model options: struct_size is %zu, expected %zu, or more with zeros at the end",
             options->struct_size, sizeof o);
-    if (options)
-        o = *options;
     if (!(o.init_std >= 0) || o.init_std > 1)
         return dulm_fail(DIFFULM_E_ARGUMENT, "model options: init_std is %g, expected 0 to 1",
                          o.init_std);

@@ -101,11 +101,9 @@ diffulm_status diffulm_sampler_create(const char *policy,
 {
     dulm_error_clear();
     struct diffulm_sampler s = {.options = DIFFULM_SAMPLER_OPTIONS_INIT};
-    if (!out || (options && !dulm_struct_fits(options, sizeof *options)))
+    if (!out || (options && !dulm_struct_read(&s.options, sizeof s.options, options)))
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "sampler create: out is NULL, or struct_size is not %zu", sizeof *options);
-    if (options)
-        s.options = *options;
     fill_defaults(&s.options);
     diffulm_status rc = check_options(&s.options);
     if (rc < 0)

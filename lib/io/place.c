@@ -9,9 +9,10 @@
 
 #define READ_AT_ONCE ((size_t)16 << 20)
 
-diffulm_status dulm_files_check(const struct diffulm_files *files)
+diffulm_status dulm_files_read(const struct diffulm_files *given, struct diffulm_files *files)
 {
-    if (!files || !dulm_struct_fits(files, sizeof *files))
+    *files = (struct diffulm_files){0};
+    if (!given || !dulm_struct_read(files, sizeof *files, given))
         return dulm_fail(DIFFULM_E_ARGUMENT, "files: NULL, or struct_size is not %zu",
                          sizeof *files);
     if (!files->map && (!files->size || !files->read))

@@ -22,7 +22,8 @@ diffulm_status dulm_place_open(const struct dulm_place *place, const char *name,
 diffulm_status dulm_place_find(const struct dulm_place *place, const char *name,
                                struct dulm_file *out, bool *found) DIFFULM_MUST_USE;
 
-/* E_ARGUMENT where a public struct of files cannot be used. */
-diffulm_status dulm_files_check(const struct diffulm_files *files) DIFFULM_MUST_USE;
+/* Reads a host's struct; E_ARGUMENT where it cannot be used. */
+diffulm_status dulm_files_read(const struct diffulm_files *given,
+                               struct diffulm_files *files) DIFFULM_MUST_USE;
 
 #endif

@@ -17,13 +17,11 @@ static diffulm_status check(const struct diffulm_bleu_options *options,
                             struct diffulm_bleu_options *o)
 {
     *o = (struct diffulm_bleu_options)DIFFULM_BLEU_OPTIONS_INIT;
-    if (options && !dulm_struct_fits(options, sizeof *o))
+    if (options && !dulm_struct_read(o, sizeof *o, options))
         return dulm_fail(
             DIFFULM_E_ARGUMENT,
             "BLEU options: struct_size is %zu, expected %zu, or more with zeros at the end",
             options->struct_size, sizeof *o);
-    if (options)
-        *o = *options;
     o->max_order = o->max_order == 0 ? 4 : o->max_order;
     const struct {
         const char *name;
@@ -97,16 +95,16 @@ diffulm_status diffulm_bleu_add(const struct diffulm_bleu_options *options,
 {
     dulm_error_clear();
     struct diffulm_bleu_options o;
+    struct diffulm_bleu_statistics sum = {0};
     diffulm_status rc = check(options, &o);
     if (rc == DIFFULM_OK && (!references || count == 0 || !statistics ||
-                             !dulm_struct_fits(statistics, sizeof *statistics)))
+                             !dulm_struct_read(&sum, sizeof sum, statistics)))
         rc = dulm_fail(DIFFULM_E_ARGUMENT,
                        "BLEU: there must be a reference, and statistics with struct_size %zu",
                        sizeof *statistics);
     if (rc < 0)
         return rc;
     struct dulm_words *words = dulm_alloc_zero(count + 1, sizeof *words);
-    struct diffulm_bleu_statistics sum = *statistics;
     if (!words)
         return dulm_fail_memory();
     rc = words_of(&o, hypothesis, "hypothesis", &words[0]);
@@ -118,7 +116,7 @@ diffulm_status diffulm_bleu_add(const struct diffulm_bleu_options *options,
         dulm_words_release(&words[i]);
     dulm_free(words);
     if (rc == DIFFULM_OK)
-        *statistics = sum;
+        dulm_struct_write(statistics, sizeof sum, &sum);
     return rc;
 }
 
@@ -151,20 +149,22 @@ static int32_t precisions(const struct diffulm_bleu_options *o,
 }
 
 diffulm_status diffulm_bleu_score(const struct diffulm_bleu_options *options,
-                                  const struct diffulm_bleu_statistics *s, struct diffulm_bleu *out)
+                                  const struct diffulm_bleu_statistics *statistics,
+                                  struct diffulm_bleu *out)
 {
     dulm_error_clear();
     struct diffulm_bleu_options o;
+    struct diffulm_bleu_statistics sum = {0}, *s = &sum;
     diffulm_status rc = check(options, &o);
-    if (rc == DIFFULM_OK &&
-        (!s || !dulm_struct_fits(s, sizeof *s) || !out || !dulm_struct_fits(out, sizeof *out)))
+    if (rc == DIFFULM_OK && (!statistics || !dulm_struct_read(s, sizeof *s, statistics) || !out ||
+                             !dulm_struct_fits(out, sizeof *out)))
         rc =
             dulm_fail(DIFFULM_E_ARGUMENT, "BLEU: struct_size of statistics must be %zu, of out %zu",
                       sizeof *s, sizeof *out);
     if (rc < 0)
         return rc;
     const double h = (double)s->hypothesis_length, r = (double)s->reference_length;
-    struct diffulm_bleu b = {.struct_size = out->struct_size, .brevity_penalty = 1};
+    struct diffulm_bleu b = {.struct_size = sizeof b, .brevity_penalty = 1};
     bool any = false;
     if (h < r)
         b.brevity_penalty = h > 0 ? exp(1 - r / h) : 0;
@@ -177,7 +177,7 @@ diffulm_status diffulm_bleu_score(const struct diffulm_bleu_options *options,
             logs += safe_log(b.precision[n]);
         b.score = b.brevity_penalty * exp(logs / order);
     }
-    *out = b;
+    dulm_struct_write(out, sizeof b, &b);
     return DIFFULM_OK;
 }
 

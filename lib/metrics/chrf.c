@@ -16,13 +16,11 @@ static diffulm_status check(const struct diffulm_chrf_options *options,
                             struct diffulm_chrf_options *o)
 {
     *o = (struct diffulm_chrf_options)DIFFULM_CHRF_OPTIONS_INIT;
-    if (options && !dulm_struct_fits(options, sizeof *o))
+    if (options && !dulm_struct_read(o, sizeof *o, options))
         return dulm_fail(
             DIFFULM_E_ARGUMENT,
             "chrF options: struct_size is %zu, expected %zu, or more with zeros at the end",
             options->struct_size, sizeof *o);
-    if (options)
-        *o = *options;
     o->char_order = o->char_order == 0 ? 6 : o->char_order;
     o->beta = o->beta == 0 ? 2 : o->beta;
     const struct {
@@ -166,11 +164,11 @@ diffulm_status diffulm_chrf_add(const struct diffulm_chrf_options *options,
     dulm_error_clear();
     struct diffulm_chrf_options o;
     struct dulm_words pieces[2] = {{.failed = false}, {.failed = false}};
-    struct diffulm_chrf_statistics best = {0}, now;
+    struct diffulm_chrf_statistics sum = {0}, best = {0}, now;
     double most = -1;
     diffulm_status rc = check(options, &o);
     if (rc == DIFFULM_OK && (!references || count == 0 || !statistics ||
-                             !dulm_struct_fits(statistics, sizeof *statistics)))
+                             !dulm_struct_read(&sum, sizeof sum, statistics)))
         rc = dulm_fail(DIFFULM_E_ARGUMENT,
                        "chrF: there must be a reference, and statistics with struct_size %zu",
                        sizeof *statistics);
@@ -186,10 +184,12 @@ diffulm_status diffulm_chrf_add(const struct diffulm_chrf_options *options,
     dulm_words_release(&pieces[0]);
     dulm_words_release(&pieces[1]);
     for (int i = 0; rc == DIFFULM_OK && i < DIFFULM_CHRF_ORDERS; i++) {
-        statistics->hypothesis[i] += best.hypothesis[i];
-        statistics->reference[i] += best.reference[i];
-        statistics->matched[i] += best.matched[i];
+        sum.hypothesis[i] += best.hypothesis[i];
+        sum.reference[i] += best.reference[i];
+        sum.matched[i] += best.matched[i];
     }
+    if (rc == DIFFULM_OK)
+        dulm_struct_write(statistics, sizeof sum, &sum);
     return rc;
 }
 
@@ -198,12 +198,12 @@ diffulm_status diffulm_chrf_score(const struct diffulm_chrf_options *options,
 {
     dulm_error_clear();
     struct diffulm_chrf_options o;
+    struct diffulm_chrf_statistics s = {0};
     diffulm_status rc = check(options, &o);
-    if (rc == DIFFULM_OK &&
-        (!statistics || !dulm_struct_fits(statistics, sizeof *statistics) || !score))
+    if (rc == DIFFULM_OK && (!statistics || !dulm_struct_read(&s, sizeof s, statistics) || !score))
         rc = dulm_fail(DIFFULM_E_ARGUMENT, "chrF: score is NULL, or struct_size is not %zu",
                        sizeof *statistics);
     if (rc == DIFFULM_OK)
-        *score = score_of(&o, statistics);
+        *score = score_of(&o, &s);
     return rc;
 }

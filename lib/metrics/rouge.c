@@ -216,8 +216,13 @@ diffulm_status diffulm_rouge_score(int32_t kind, int32_t stem,
         rc = dulm_string_check(reference, "reference");
     if (rc < 0)
         return rc;
-    if (kind == DIFFULM_ROUGE_LSUM)
-        return score_sentences(stem, hypothesis, reference, out);
+    struct diffulm_rouge score = {.struct_size = sizeof score};
+    if (kind == DIFFULM_ROUGE_LSUM) {
+        rc = score_sentences(stem, hypothesis, reference, &score);
+        if (rc == DIFFULM_OK)
+            dulm_struct_write(out, sizeof score, &score);
+        return rc;
+    }
     struct dulm_words pair[2] = {{.failed = false}, {.failed = false}};
     const struct diffulm_string *const texts[2] = {hypothesis, reference};
     for (int k = 0; k < 2; k++) {
@@ -227,7 +232,9 @@ diffulm_status diffulm_rouge_score(int32_t kind, int32_t stem,
         else
             cut(data, texts[k]->length, stem, &pair[k]);
     }
-    rc = score_words(kind, pair, out);
+    rc = score_words(kind, pair, &score);
+    if (rc == DIFFULM_OK)
+        dulm_struct_write(out, sizeof score, &score);
     dulm_words_release(&pair[0]);
     dulm_words_release(&pair[1]);
     return rc;

@@ -43,13 +43,11 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
 {
     dulm_error_clear();
     struct diffulm_runtime_options o = DIFFULM_RUNTIME_OPTIONS_INIT;
-    if (options && !dulm_struct_fits(options, sizeof o))
+    if (options && !dulm_struct_read(&o, sizeof o, options))
         return dulm_fail(
             DIFFULM_E_ARGUMENT,
             "runtime options: struct_size is %zu, expected %zu, or more with zeros at the end",
             options->struct_size, sizeof o);
-    if (options)
-        o = *options;
     if (!out || o.threads < 0 || o.threads > 4096 || o.isa < 0 || o.isa > DIFFULM_ISA_AVX512 ||
         o.backend < 0 || o.backend > DIFFULM_BACKEND_ONEDNN || o.precision < 0 ||
         o.precision > DIFFULM_PRECISION_INT8)

@@ -40,12 +40,10 @@ diffulm_status diffulm_length_trainer_create(const diffulm_length_head *head,
 {
     dulm_error_clear();
     struct diffulm_trainer_options o = DIFFULM_TRAINER_OPTIONS_INIT;
-    if (!head || !out || (options && !dulm_struct_fits(options, sizeof o)))
+    if (!head || !out || (options && !dulm_struct_read(&o, sizeof o, options)))
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "length trainer: head or out is NULL, or struct_size is not %zu",
                          sizeof o);
-    if (options)
-        o = *options;
     diffulm_status rc = dulm_trainer_options_check(&head->model->config, &o);
     if (rc == DIFFULM_OK && o.ema_decay > 0)
         rc = dulm_fail(DIFFULM_E_UNSUPPORTED, "length trainer: ema_decay must be 0");
@@ -110,9 +108,11 @@ static diffulm_status pack(struct diffulm_length_trainer *t, const struct difful
 }
 
 diffulm_status dulm_length_trainer_gradient(struct diffulm_length_trainer *t,
-                                            const struct diffulm_rows *rows, double *loss)
+                                            const struct diffulm_rows *given, double *loss)
 {
-    if (!rows || !dulm_struct_fits(rows, sizeof *rows) || rows->rows == 0 || !rows->source_lengths)
+    struct diffulm_rows known = {0}, *rows = &known;
+    if (!given || !dulm_struct_read(rows, sizeof *rows, given) || rows->rows == 0 ||
+        !rows->source_lengths)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "rows: none, no source lengths, or struct_size is not %zu", sizeof *rows);
     const size_t classes = (size_t)t->model->config.positions;
@@ -152,7 +152,8 @@ diffulm_status diffulm_length_trainer_step(diffulm_length_trainer *t,
                                            struct diffulm_trainer_report *report)
 {
     dulm_error_clear();
-    if (!t || (report && !dulm_struct_fits(report, sizeof *report)))
+    struct diffulm_trainer_report told = {0};
+    if (!t || (report && !dulm_struct_read(&told, sizeof told, report)))
         return dulm_fail(DIFFULM_E_ARGUMENT, "trainer is NULL, or report's struct_size is not %zu",
                          sizeof *report);
     double loss, norm, lr;
@@ -164,12 +165,13 @@ diffulm_status diffulm_length_trainer_step(diffulm_length_trainer *t,
         return rc;
     t->step++;
     if (report) {
-        report->step = t->step;
-        report->loss = report->cross_entropy = loss;
-        report->grad_norm = norm;
-        report->lr = lr;
-        report->tokens = (int64_t)t->offsets[rows->rows];
-        report->masked = 0;
+        told.step = t->step;
+        told.loss = told.cross_entropy = loss;
+        told.grad_norm = norm;
+        told.lr = lr;
+        told.tokens = (int64_t)t->offsets[rows->rows];
+        told.masked = 0;
+        dulm_struct_write(report, sizeof told, &told);
     }
     return DIFFULM_OK;
 }

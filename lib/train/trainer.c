@@ -169,12 +169,10 @@ diffulm_status diffulm_trainer_create(diffulm_model *model,
 {
     dulm_error_clear();
     struct diffulm_trainer_options o = DIFFULM_TRAINER_OPTIONS_INIT;
-    if (!model || !out || (options && !dulm_struct_fits(options, sizeof o)))
+    if (!model || !out || (options && !dulm_struct_read(&o, sizeof o, options)))
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "trainer create: model or out is NULL, or struct_size is not %zu",
                          sizeof o);
-    if (options)
-        o = *options;
     diffulm_status rc = dulm_trainer_options_check(&model->config, &o);
     if (rc == DIFFULM_OK)
         rc = check_model(model, &o);
@@ -213,16 +211,18 @@ diffulm_status diffulm_trainer_create(diffulm_model *model,
     return DIFFULM_OK;
 }
 
-static void report_on(const struct diffulm_trainer *t, double loss, double ce,
-                      struct diffulm_trainer_report *report)
+static void report_on(const struct diffulm_trainer *t, double loss, double ce, int64_t tokens,
+                      int64_t masked, struct diffulm_trainer_report *report)
 {
-    if (!report)
+    struct diffulm_trainer_report told = {0};
+    if (!report || !dulm_struct_read(&told, sizeof told, report))
         return;
-    report->step = t->step;
-    report->loss = loss;
-    report->cross_entropy = ce;
-    report->tokens = t->tokens;
-    report->masked = t->masked;
+    told.step = t->step;
+    told.loss = loss;
+    told.cross_entropy = ce;
+    told.tokens = tokens;
+    told.masked = masked;
+    dulm_struct_write(report, sizeof told, &told);
 }
 
 static diffulm_status accumulate(struct diffulm_trainer *t,
@@ -239,7 +239,7 @@ static diffulm_status accumulate(struct diffulm_trainer *t,
     t->tokens += (int64_t)rows->offsets[rows->rows];
     t->masked += (int64_t)masked;
     t->loss_sum += loss;
-    report_on(t, loss, ce, report);
+    report_on(t, loss, ce, t->tokens, t->masked, report);
     return DIFFULM_OK;
 }
 
@@ -252,11 +252,12 @@ static diffulm_status check_report(const struct diffulm_trainer_report *report)
 }
 
 diffulm_status diffulm_trainer_accumulate_corrupted(diffulm_trainer *t,
-                                                    const struct diffulm_corrupted_rows *rows,
+                                                    const struct diffulm_corrupted_rows *given,
                                                     struct diffulm_trainer_report *report)
 {
     dulm_error_clear();
-    if (!t || !rows || !dulm_struct_fits(rows, sizeof *rows) || rows->rows == 0)
+    struct diffulm_corrupted_rows known = {0}, *rows = &known;
+    if (!t || !given || !dulm_struct_read(rows, sizeof *rows, given) || rows->rows == 0)
         return dulm_fail(DIFFULM_E_ARGUMENT, "rows: none, or struct_size is not %zu", sizeof *rows);
     if (t->options.objective == DIFFULM_OBJECTIVE_CAUSAL)
         return dulm_fail(DIFFULM_E_ARGUMENT, "rows: the causal objective takes clean rows");
@@ -273,11 +274,12 @@ diffulm_status diffulm_trainer_accumulate_corrupted(diffulm_trainer *t,
 }
 
 /* Corrupted rows of the buffers, as a batch. */
-static diffulm_status corrupt(struct diffulm_trainer *t, const struct diffulm_rows *clean,
+static diffulm_status corrupt(struct diffulm_trainer *t, const struct diffulm_rows *given,
                               uint64_t seed, uint32_t step, uint32_t first,
                               struct diffulm_corrupted_rows *out)
 {
-    if (!clean || !dulm_struct_fits(clean, sizeof *clean) || clean->rows == 0)
+    struct diffulm_rows known = {0}, *clean = &known;
+    if (!given || !dulm_struct_read(clean, sizeof *clean, given) || clean->rows == 0)
         return dulm_fail(DIFFULM_E_ARGUMENT, "rows: none, or struct_size is not %zu",
                          sizeof *clean);
     struct dulm_row_buffers *b = t->buffers;
@@ -318,9 +320,7 @@ diffulm_status diffulm_trainer_evaluate(diffulm_trainer *t, const struct diffulm
         rc = dulm_trainer_pass(t, &corrupted, false, &loss, &ce, &masked);
     if (rc < 0)
         return rc;
-    report_on(t, loss, ce, report);
-    report->tokens = (int64_t)corrupted.offsets[corrupted.rows];
-    report->masked = (int64_t)masked;
+    report_on(t, loss, ce, (int64_t)corrupted.offsets[corrupted.rows], (int64_t)masked, report);
     return DIFFULM_OK;
 }
 

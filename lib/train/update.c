@@ -79,7 +79,8 @@ diffulm_status dulm_optimizer_step(const struct diffulm_runtime *rt,
 diffulm_status diffulm_trainer_apply(diffulm_trainer *t, struct diffulm_trainer_report *report)
 {
     dulm_error_clear();
-    if (!t || (report && !dulm_struct_fits(report, sizeof *report)))
+    struct diffulm_trainer_report told = {0};
+    if (!t || (report && !dulm_struct_read(&told, sizeof told, report)))
         return dulm_fail(DIFFULM_E_ARGUMENT, "trainer is NULL, or report's struct_size is not %zu",
                          sizeof *report);
     if (t->micro_batches == 0)
@@ -92,12 +93,13 @@ diffulm_status diffulm_trainer_apply(diffulm_trainer *t, struct diffulm_trainer_
         return rc;
     t->step++;
     if (report) {
-        report->step = t->step;
-        report->loss = t->loss_sum * share;
-        report->grad_norm = norm;
-        report->lr = lr;
-        report->tokens = t->tokens;
-        report->masked = t->masked;
+        told.step = t->step;
+        told.loss = t->loss_sum * share;
+        told.grad_norm = norm;
+        told.lr = lr;
+        told.tokens = t->tokens;
+        told.masked = t->masked;
+        dulm_struct_write(report, sizeof told, &told);
     }
     diffulm_trainer_discard(t);
     return DIFFULM_OK;

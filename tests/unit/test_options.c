@@ -1,5 +1,5 @@
-/* test_options.c: the two ways of filling an options struct agree, and structs of another size are
- * refused. */
+/* test_options.c: the two ways of filling an options struct agree; structs of older and newer headers are
+ * taken, and such as no header has are refused. */
 #include <stdbool.h>
 #include <string.h>
 
@@ -79,9 +79,9 @@ static void initialisers_equal_functions_byte_for_byte(void **state)
           AFTER(diffulm_trainer_options, checkpoint_activations));
 }
 
-/* Of a later version with something asked for in it, shorter than ours, never initialised; and of a later version with nothing in what we do
- * not know, which is taken. */
-enum attempt { ASKS_MORE, SHORTER, UNSET, REFUSED, ASKS_NOTHING_MORE = REFUSED };
+/* Of a later version with something asked for in it, of a broken number of words, of a pointer's size, never
+ * initialised; and of a later version with nothing in what we do not know, which is taken. */
+enum attempt { ASKS_MORE, BROKEN, POINTER, UNSET, REFUSED, ASKS_NOTHING_MORE = REFUSED };
 
 /* A copy of a struct of `size` bytes that claims to be so; valid until the eighth call after it. */
 static void *as(enum attempt kind, const void *object, size_t size)
@@ -93,8 +93,8 @@ static void *as(enum attempt kind, const void *object, size_t size)
     memset(copy, 0, sizeof *copies);
     memcpy(copy, object, size);
     copy[size / 8] = kind == ASKS_MORE;
-    const size_t claimed = kind == UNSET ? 0 : kind == SHORTER ? size - 8 : size + 8;
-    memcpy(copy, &claimed, sizeof claimed);
+    const size_t claimed[] = {size + 8, size - 4, 8, 0, size + 8};
+    memcpy(copy, &claimed[kind], sizeof *claimed);
     return copy;
 }
 #define AS(kind, object) as(kind, &(object), sizeof(object))
@@ -360,6 +360,131 @@ static void longer_structs_that_ask_for_nothing_more_are_taken(void **state)
     diffulm_runtime_unref(runtime);
 }
 
+/* The first `size` bytes of an object, alone in memory, as older headers have it. */
+static void *older(const void *object, size_t size)
+{
+    void *copy = test_malloc(size);
+    memcpy(copy, object, size);
+    memcpy(copy, &size, sizeof size);
+    return copy;
+}
+
+/* stop_id came later, and 0, which is a token, is not its default. */
+static void options_of_older_headers_have_the_defaults_of_what_they_lack(void **state)
+{
+    (void)state;
+    diffulm_model *model = tiny_model_on("bert", DIFFULM_BACKEND_REFERENCE, 1, 1);
+    diffulm_sampler *sampler = NULL;
+    diffulm_session *session = NULL;
+    const int32_t tokens[3] = {0, 4, 5};
+    const uint8_t roles[3] = {DIFFULM_ROLE_EDITABLE, DIFFULM_ROLE_MASKED, DIFFULM_ROLE_MASKED};
+    struct diffulm_session_options o = session_options;
+    const struct diffulm_sampler_options steps = {.struct_size = sizeof steps, .steps = 2};
+    const struct diffulm_step_report report = {.struct_size = sizeof report};
+    size_t row;
+    o.mask_id = TINY_MASK;
+    void *old_options = older(&o, offsetof(struct diffulm_session_options, stop_id));
+    void *old_steps = older(&steps, 16);
+    struct diffulm_step_report *told = older(&report, offsetof(struct diffulm_step_report, scored));
+    assert_int_equal(diffulm_sampler_create("ar", old_steps, &sampler), DIFFULM_OK);
+    assert_int_equal(diffulm_session_create(model, sampler, old_options, &session), DIFFULM_OK);
+    assert_int_equal(diffulm_session_add(session, tokens, 3, roles, NULL, &row), DIFFULM_OK);
+    assert_int_equal(diffulm_session_step(session, told), DIFFULM_AGAIN);
+    assert_int_equal(told->change_count, 1);
+    assert_int_equal(told->active_rows, 1);
+    assert_int_equal(told->struct_size, offsetof(struct diffulm_step_report, scored));
+    assert_int_equal(diffulm_session_step(session, told), DIFFULM_DONE);
+    test_free(old_options);
+    test_free(old_steps);
+    test_free(told);
+    diffulm_session_destroy(session);
+    diffulm_sampler_unref(sampler);
+    diffulm_model_unref(model);
+}
+
+static void results_go_no_further_than_an_older_struct(void **state)
+{
+    (void)state;
+    diffulm_model *model = tiny_model_on("bert", DIFFULM_BACKEND_REFERENCE, 1, 1);
+    diffulm_tokenizer *tokenizer = NULL;
+    diffulm_trainer *trainer = NULL;
+    const struct diffulm_model_info info = {.struct_size = sizeof info};
+    struct diffulm_model_info *told = older(&info, offsetof(struct diffulm_model_info, layers));
+    assert_int_equal(diffulm_model_get_info(model, told), DIFFULM_OK);
+    assert_int_equal(told->vocabulary, TINY_VOCABULARY);
+    const struct diffulm_special_ids ids = {.struct_size = sizeof ids};
+    struct diffulm_special_ids *first = older(&ids, 16);
+    assert_int_equal(
+        diffulm_tokenizer_open_memory(tokenizer_json, strlen(tokenizer_json), NULL, &tokenizer),
+        DIFFULM_OK);
+    assert_int_equal(diffulm_tokenizer_special_ids(tokenizer, first), DIFFULM_OK);
+    assert_int_equal(first->bos, -1);
+    const size_t offsets[2] = {0, 2}, sources[1] = {1};
+    const int32_t tokens[2] = {3, 4};
+    const struct diffulm_rows rows = {sizeof rows, 1, offsets, tokens, sources};
+    const struct diffulm_trainer_report report = {.struct_size = sizeof report};
+    struct diffulm_trainer_options t = trainer_options;
+    t.mask_id = TINY_MASK;
+    void *old_options = older(&t, offsetof(struct diffulm_trainer_options, ema_decay));
+    void *old_rows = older(&rows, offsetof(struct diffulm_rows, source_lengths));
+    struct diffulm_trainer_report *loss =
+        older(&report, offsetof(struct diffulm_trainer_report, cross_entropy));
+    loss->loss = -1;
+    assert_int_equal(diffulm_trainer_create(model, old_options, &trainer), DIFFULM_OK);
+    assert_int_equal(diffulm_trainer_accumulate(trainer, old_rows, loss), DIFFULM_OK);
+    assert_true(loss->loss >= 0);
+    assert_int_equal(diffulm_trainer_apply(trainer, loss), DIFFULM_OK);
+    assert_int_equal(loss->step, 1);
+    assert_int_equal(diffulm_trainer_evaluate(trainer, old_rows, 1, loss), DIFFULM_OK);
+    test_free(told);
+    test_free(first);
+    test_free(old_options);
+    test_free(old_rows);
+    test_free(loss);
+    diffulm_trainer_destroy(trainer);
+    diffulm_tokenizer_unref(tokenizer);
+    diffulm_model_unref(model);
+}
+
+static void what_is_read_and_written_may_be_older(void **state)
+{
+    (void)state;
+    const struct diffulm_string text = {"a b c", 5};
+    const struct diffulm_bleu_statistics counts = {.struct_size = sizeof counts};
+    const struct diffulm_bleu score = {.struct_size = sizeof score};
+    void *sum = older(&counts, offsetof(struct diffulm_bleu_statistics, reference_length));
+    struct diffulm_bleu *bleu = older(&score, 16);
+    assert_int_equal(diffulm_bleu_add(NULL, &text, &text, 1, sum), DIFFULM_OK);
+    assert_int_equal(((struct diffulm_bleu_statistics *)sum)->hypothesis_length, 3);
+    assert_int_equal(diffulm_bleu_score(NULL, sum, bleu), DIFFULM_OK);
+    diffulm_sampler *sampler = NULL;
+    int32_t tokens[1] = {3};
+    float scores[1] = {0}, logits[4] = {0, 1, 0, 0};
+    uint8_t noisy[1] = {1}, generated[1] = {1};
+    const struct diffulm_sampler_state s = {sizeof s,  1, tokens, scores, noisy,
+                                            generated, 0, 3,      0,      0};
+    void *old = older(&s, offsetof(struct diffulm_sampler_state, seed));
+    assert_int_equal(diffulm_sampler_create("ar", NULL, &sampler), DIFFULM_OK);
+    assert_int_equal(diffulm_sampler_transition(sampler, old, 1, logits, 4), DIFFULM_OK);
+    assert_int_equal(tokens[0], 1);
+    diffulm_tokenizer *tokenizer = NULL;
+    assert_int_equal(
+        diffulm_tokenizer_open_memory(tokenizer_json, strlen(tokenizer_json), NULL, &tokenizer),
+        DIFFULM_OK);
+    int32_t ids[2];
+    const struct diffulm_encoding room = {.struct_size = sizeof room, .capacity = 2, .ids = ids};
+    struct diffulm_encoding *encoding = older(&room, offsetof(struct diffulm_encoding, sequences));
+    assert_int_equal(diffulm_tokenizer_encode(tokenizer, "a b", 3, NULL, 0, NULL, encoding),
+                     DIFFULM_OK);
+    assert_true(ids[0] == 2 && ids[1] == 3);
+    test_free(sum);
+    test_free(bleu);
+    test_free(old);
+    test_free(encoding);
+    diffulm_sampler_unref(sampler);
+    diffulm_tokenizer_unref(tokenizer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +496,9 @@ int main(void)
         cmocka_unit_test(structs_shorter_than_their_fields_are_not_read),
         cmocka_unit_test(tokenizer_and_text_refuse_other_sizes),
         cmocka_unit_test(trainers_refuse_other_sizes),
-        cmocka_unit_test(longer_structs_that_ask_for_nothing_more_are_taken)};
+        cmocka_unit_test(longer_structs_that_ask_for_nothing_more_are_taken),
+        cmocka_unit_test(options_of_older_headers_have_the_defaults_of_what_they_lack),
+        cmocka_unit_test(results_go_no_further_than_an_older_struct),
+        cmocka_unit_test(what_is_read_and_written_may_be_older)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@ import ctypes.util
 import difflib
 import json
 import os
+import sysconfig
 import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -119,7 +120,9 @@ def _candidates():
     named = os.environ.get("DIFFULM_LIBRARY")
     if named:
         return [named]
-    folders = (HERE, os.path.join(os.path.dirname(HERE), ".diffulm.mesonpy.libs"))
+    # Some systems keep what depends on the machine in a folder of its own.
+    sites = (os.path.dirname(HERE), sysconfig.get_path("platlib"))
+    folders = (HERE, *(os.path.join(site, ".diffulm.mesonpy.libs") for site in dict.fromkeys(sites)))
     beside = [os.path.join(folder, name) for folder in folders if os.path.isdir(folder)
               for name in sorted(os.listdir(folder)) if name.startswith("libdiffulm.so")]
     found = ctypes.util.find_library("diffulm")
