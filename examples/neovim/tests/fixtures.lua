@@ -10,24 +10,27 @@ local function copy(names, folder)
   end
 end
 
--- A model with fresh weights and the shipped tokenizer, so large that a step lasts; in half precision, so that opening it lasts too.
-function M.large_model()
-  local folder = WORK .. '/large'
+local declared = false
+
+-- A model with fresh weights and the shipped tokenizer, in half precision, so that opening it takes time.
+local function fresh_model(name, sizes)
+  local folder = WORK .. '/' .. name
   if vim.fn.filereadable(folder .. '/tokenizer.json') == 1 then
     return folder
   end
-  ffi.cdef([[
-    int32_t diffulm_model_create(const char *config, size_t length, const void *options, void **out);
-    int32_t diffulm_model_save(const void *model, const char *folder, int32_t dtype);
-    void diffulm_model_unref(void *model);
-    const char *diffulm_error_message(void);
-  ]])
+  if not declared then
+    declared = true
+    ffi.cdef([[
+      int32_t diffulm_model_create(const char *config, size_t length, const void *options, void **out);
+      int32_t diffulm_model_save(const void *model, const char *folder, int32_t dtype);
+      void diffulm_model_unref(void *model);
+      const char *diffulm_error_message(void);
+    ]])
+  end
   local lib, model = ffi.load('libdiffulm.so.0.1'), ffi.new('void *[1]')
-  local config = vim.fn.json_decode(vim.fn.readfile(MODEL .. '/config.json'))
-  config.hidden_size, config.num_attention_heads, config.intermediate_size = 512, 8, 1024
-  config.num_hidden_layers, config.max_position_embeddings = 8, 4096
+  local config = vim.tbl_extend('force', vim.fn.json_decode(vim.fn.readfile(MODEL .. '/config.json')), sizes)
   config.layer_types = {}
-  for i = 1, 8 do
+  for i = 1, sizes.num_hidden_layers do
     config.layer_types[i] = 'full_attention'
   end
   local text = vim.fn.json_encode(config)
@@ -39,6 +42,16 @@ function M.large_model()
   lib.diffulm_model_unref(model[0])
   copy({ 'tokenizer.json' }, folder)
   return folder
+end
+
+-- So large that a step lasts.
+function M.large_model()
+  return fresh_model('large', { hidden_size = 512, num_attention_heads = 8, intermediate_size = 1024, num_hidden_layers = 8, max_position_embeddings = 4096 })
+end
+
+-- So small that a step over as many tokens as models read does not.
+function M.wide_model()
+  return fresh_model('wide', { hidden_size = 32, num_attention_heads = 1, intermediate_size = 32, num_hidden_layers = 1, max_position_embeddings = 8192 })
 end
 
 -- The shipped model without its length head.

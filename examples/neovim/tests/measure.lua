@@ -1,5 +1,5 @@
 -- Before the plugin is loaded: takes the CPU time that this thread spends in each callback that is given to Neovim, and the longest time
--- between two turns of the main loop. CPU time of the thread, because wall time on a shared machine says little of a callback.
+-- between two turns of the main loop, as the clock and as the thread's CPU time has it. CPU time of the thread, because wall time on a shared machine says little of a callback.
 local ffi = require('ffi')
 ffi.cdef([[
 struct test_timespec { int64_t seconds, nanoseconds; };
@@ -8,7 +8,7 @@ int clock_gettime(int clock, struct test_timespec *time);
 local THREAD_CPU = 3
 local time = ffi.new('struct test_timespec')
 
-local M = { longest = 0, where = 'nowhere', calls = 0, gap = 0, notes = {}, drawn = {} }
+local M = { longest = 0, where = 'nowhere', calls = 0, gap = 0, turn = 0, notes = {}, drawn = {} }
 _G.measured = M
 
 local function now()
@@ -21,7 +21,7 @@ local function taken(call, start, ...)
   M.calls = M.calls + 1
   if spent > M.longest then
     local info = debug.getinfo(call, 'S')
-    M.longest, M.where = spent, vim.fn.fnamemodify(info.source, ':t') .. ':' .. info.linedefined
+    M.longest, M.where = spent, info.source:match('[^/]*$') .. ':' .. info.linedefined
   end
   return ...
 end
@@ -72,7 +72,7 @@ vim.notify = function(message)
 end
 
 function M.restart()
-  M.longest, M.where, M.calls, M.gap, M.last = 0, 'nowhere', 0, 0, nil
+  M.longest, M.where, M.calls, M.gap, M.turn, M.last, M.spent = 0, 'nowhere', 0, 0, 0, nil, nil
 end
 
 local timer = vim.loop.new_timer()
@@ -80,4 +80,7 @@ timer:start(0, 1, function()
   local turn = vim.loop.hrtime() / 1e6
   M.gap = math.max(M.gap, turn - (M.last or turn))
   M.last = turn
+  local spent = now()
+  M.turn = math.max(M.turn, spent - (M.spent or spent))
+  M.spent = spent
 end)

@@ -132,18 +132,37 @@ local function stopped(job, reply)
   end
 end
 
+-- Tells of the runs of a reply, fetches those that it left out, and goes on with after().
+local function tell(job, reply, after)
+  job.on.shown(reply.runs)
+  if job.cancelled then
+    finish(job)
+  elseif not reply.rest then
+    after()
+  else
+    job.busy = true
+    submit('look', { plan = job.plan, rest = reply.rest }, function(more)
+      if not stopped(job, more) then
+        tell(job, more, after)
+      end
+    end)
+  end
+end
+
 local function step(job)
   job.busy = true
   submit('step', job.plan, function(reply)
     if stopped(job, reply) then
       return
     end
-    if reply.done then
-      finish(job)
-    else
-      step(job)
-    end
-    job.on.stepped(reply.runs, reply.steps, reply.done)
+    tell(job, reply, function()
+      if reply.done then
+        finish(job)
+      else
+        step(job)
+      end
+      job.on.stepped(reply.steps, reply.done)
+    end)
   end)
 end
 
@@ -160,13 +179,15 @@ local function begin(job, config, request)
     if stopped(job, reply) then
       return
     end
-    step(job)
-    job.on.begun(reply.runs)
+    tell(job, reply, function()
+      step(job)
+      job.on.stepped(0, false)
+    end)
   end)
 end
 
--- Starts to denoise. request: kind, text, and selection or count, as worker.lua takes them. on.begun(runs), on.stepped(runs, steps,
--- done) and on.failed(message) are called on the main loop, none of them after cancel().
+-- Starts to denoise. request: kind, text, and selection or count, as worker.lua takes them. Called on the main loop, and not after
+-- cancel(): on.shown(runs), as often as it takes, and on.stepped(steps, done) when a step has been told, first with 0; on.failed(message).
 function M.start(config, request, on)
   local job = { on = on }
   if closing then

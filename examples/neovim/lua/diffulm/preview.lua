@@ -91,6 +91,16 @@ local function overlay(block, lines, placeholder, room)
   return chunks, column
 end
 
+-- Of a long text around gaps its ends: virtual lines cannot be scrolled, and the time to make them is bounded.
+local function shortened(text, room)
+  if #text <= 4 * room then
+    return text
+  end
+  local head = text:sub(1, room):gsub('[\192-\255][\128-\191]*$', '')
+  local tail = text:sub(-room):gsub('^[\128-\191]+', '')
+  return head .. ' … ' .. tail
+end
+
 -- Virtual lines do not wrap by themselves.
 local function wrapped(pieces, room)
   local rows, row, at = {}, {}, 0
@@ -121,7 +131,8 @@ local function wrapped(pieces, room)
   end
   for _, piece in ipairs(pieces) do
     local first = true
-    for part in (piece[1] .. '\n'):gmatch('([^\n]*)\n') do
+    local text = piece[2] == 'DiffulmText' and shortened(piece[1], room) or piece[1]
+    for part in (text .. '\n'):gmatch('([^\n]*)\n') do
       if not first then
         finish()
       end

@@ -91,12 +91,6 @@ local function redraw(s, block)
   end
 end
 
-local function flush(s)
-  if not s.drawing then
-    draw(s)
-  end
-end
-
 -- Row and column in the suggestion's lines of a byte of their text.
 local function place(s, byte)
   local low, high = 1, #s.starts
@@ -111,33 +105,35 @@ local function place(s, byte)
   return low - 1, byte - s.starts[low]
 end
 
--- Blocks are what is drawn as one: the runs of a line, or of lines that a run joins.
-local function begun(s, runs)
-  local block
-  s.runs = runs
-  for _, run in ipairs(runs) do
-    run.row, run.column = place(s, run.from)
-    run.end_row, run.end_column = place(s, run.to)
-    if not block or run.row > block.last then
-      block = { first = run.row, runs = {}, below = s.kind == 'generate' }
+-- A run is new the first time, and comes in the order of the text. Blocks are what is drawn as one: the runs of a line, or of lines
+-- that a run joins.
+local function show(s, news)
+  local run = s.runs[news.index]
+  if not run then
+    run = {}
+    run.row, run.column = place(s, news.from)
+    run.end_row, run.end_column = place(s, news.to)
+    if not s.block or run.row > s.block.last then
+      s.block = { first = run.row, runs = {}, below = s.kind == 'generate' }
     end
-    block.last = run.end_row
-    table.insert(block.runs, run)
-    run.block = block
-    redraw(s, block)
+    s.block.last = run.end_row
+    table.insert(s.block.runs, run)
+    run.block = s.block
+    s.runs[news.index] = run
   end
-  preview.erase(s.buffer, s.note)
-  flush(s)
+  run.chunks, run.text = news.chunks, news.text
+  redraw(s, run.block)
 end
 
-local function stepped(s, runs, steps, done)
+local function stepped(s, steps, done)
   s.steps, s.done = steps, done
-  for _, news in ipairs(runs) do
-    local run = s.runs[news.index]
-    run.chunks, run.text = news.chunks, news.text
-    redraw(s, run.block)
+  if s.note then
+    preview.erase(s.buffer, s.note)
+    s.note = nil
   end
-  flush(s)
+  if not s.drawing then
+    draw(s)
+  end
 end
 
 local function changed(s, first, last, new_last)
@@ -174,7 +170,7 @@ function M.start(buffer, first, lines, request, config)
   if shown[buffer] then
     stop(shown[buffer])
   end
-  local s = { buffer = buffer, first = first, lines = lines, kind = request.kind, config = config, dirty = {}, maps = {}, starts = { 0 }, steps = 0 }
+  local s = { buffer = buffer, first = first, lines = lines, kind = request.kind, config = config, runs = {}, dirty = {}, maps = {}, starts = { 0 }, steps = 0 }
   for i = 1, #lines - 1 do
     s.starts[i + 1] = s.starts[i] + #lines[i] + 1
   end
@@ -182,11 +178,13 @@ function M.start(buffer, first, lines, request, config)
   preview.highlights()
   s.note = preview.note(buffer, first + #lines - 1, 'opening the model')
   s.job = engine.start(config, request, {
-    begun = function(runs)
-      begun(s, runs)
+    shown = function(runs)
+      for _, news in ipairs(runs) do
+        show(s, news)
+      end
     end,
-    stepped = function(runs, steps, done)
-      stepped(s, runs, steps, done)
+    stepped = function(steps, done)
+      stepped(s, steps, done)
     end,
     failed = function(message)
       stop(s)

@@ -7,6 +7,12 @@ local wire = require('diffulm.wire')
 
 local M = {}
 
+-- So many runs are told at a time: the main loop takes them in well under a millisecond.
+local PART = 64
+
+-- More take the main loop over 10 ms to accept in one change.
+local MOST_GAPS = 1024
+
 -- Before 1.0 a minor version may break the ABI, so it is part of the library's name.
 local ABI = '0.1'
 local SONAME = 'libdiffulm.so.' .. ABI
@@ -161,6 +167,24 @@ local function chunks_of(lib, plan, tokens, run)
   return chunks
 end
 
+-- How the runs `wanted` (indexes) look: the first of them, and as `rest` what `look` is to be asked for the others. places: with what
+-- they replace; done: with their text.
+local function part(lib, plan, tokens, wanted, places, done)
+  local runs, rest = {}, {}
+  for n, index in ipairs(wanted) do
+    if n > PART then
+      rest[#rest + 1] = index
+    else
+      local run = plan.runs[index]
+      local text = done and added_text(lib, handle('diffulm_tokenizer', plan.tokenizer), tokens, run.line, run.begins, run.ends)
+      runs[n] = {
+        index = index, text = text or nil, chunks = done and { text } or chunks_of(lib, plan, tokens, run),
+        from = places and run.from or nil, to = places and run.to or nil }
+    end
+  end
+  return { runs = runs, rest = #rest > 0 and wire.encode({ wanted = rest, places = places, done = done }) or nil }
+end
+
 -- The runs of mask tokens, each with the bytes of the text that it replaces. Tokens of a gap stand together, and gaps between which
 -- the tokenizer sees nothing are one run: what stands between them goes with them.
 local function gap_runs(r, tokens, length, units)
@@ -183,7 +207,9 @@ local function gap_runs(r, tokens, length, units)
       at = at + 1
     end
   end
-  if unit <= #units then
+  if #runs > MOST_GAPS then
+    fail('%d gaps, at most %d are taken', #runs, MOST_GAPS)
+  elseif unit <= #units then
     fail('the tokenizer finds fewer mask tokens than the text has')
   end
   return runs
@@ -240,11 +266,13 @@ local function add_canvas(lib, r, session)
   local tokens, length = canvas_tokens(lib, session)
   local runs = units and gap_runs(r, tokens, length, units) or { answer_run(lib, r, length) }
   local plan = { library = r.library, tokenizer = r.tokenizer, mask_id = r.mask_id, session = address(session), runs = runs }
-  local shown = {}
-  for i, run in ipairs(runs) do
-    shown[i] = { from = run.from, to = run.to, chunks = chunks_of(lib, plan, tokens, run) }
+  local all = {}
+  for i = 1, #runs do
+    all[i] = i
   end
-  return { session = plan.session, plan = wire.encode(plan), runs = shown }
+  local out = part(lib, plan, tokens, all, true, false)
+  out.session, out.plan = plan.session, wire.encode(plan)
+  return out
 end
 
 local operations = {}
@@ -284,27 +312,35 @@ function operations.begin(r)
   return out
 end
 
--- One denoising step; of the runs that it changed how they look now, and at the end the text of all of them.
+-- One denoising step, and how the runs look that it changed; after the last, the text of all.
 function operations.step(plan)
   local lib = ffi.load(plan.library)
   local session, report = handle('diffulm_session', plan.session), sized('diffulm_step_report')
   local done = check(lib, lib.diffulm_session_step(session, report)) == lib.DIFFULM_DONE
-  local changed = {}
+  local changed, wanted = {}, {}
   for i = 0, tonumber(report.change_count) - 1 do
     changed[tonumber(report.changes[i].position)] = true
   end
-  local tokens, shown = canvas_tokens(lib, session), {}
+  local steps = tonumber(report.steps_done)
   for i, run in ipairs(plan.runs) do
     local touched = done
     for at = run.begins, run.ends - 1 do
       touched = touched or changed[at] or false
     end
     if touched then
-      local text = done and added_text(lib, handle('diffulm_tokenizer', plan.tokenizer), tokens, run.line, run.begins, run.ends)
-      shown[#shown + 1] = { index = i, text = text or nil, chunks = done and { text } or chunks_of(lib, plan, tokens, run) }
+      wanted[#wanted + 1] = i
     end
   end
-  return { done = done, steps = tonumber(report.steps_done), runs = shown }
+  local out = part(lib, plan, (canvas_tokens(lib, session)), wanted, false, done)
+  out.done, out.steps = done, steps
+  return out
+end
+
+function operations.look(r)
+  local plan, rest = wire.decode(r.plan), wire.decode(r.rest)
+  local lib = ffi.load(plan.library)
+  local tokens = canvas_tokens(lib, handle('diffulm_session', plan.session))
+  return part(lib, plan, tokens, rest.wanted, rest.places, rest.done)
 end
 
 function operations.release(plan)
