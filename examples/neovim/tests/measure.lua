@@ -1,5 +1,6 @@
 -- Before the plugin is loaded: takes the CPU time that this thread spends in each callback that is given to Neovim, and the longest time
--- between two turns of the main loop, as the clock and as the thread's CPU time has it. CPU time of the thread, because wall time on a shared machine says little of a callback.
+-- between two turns of the main loop, as the clock has it, without the wait for a core, and as
+-- CPU time. CPU time of the thread, because wall time on a shared machine says little of a callback.
 local ffi = require('ffi')
 ffi.cdef([[
 struct test_timespec { int64_t seconds, nanoseconds; };
@@ -8,7 +9,7 @@ int clock_gettime(int clock, struct test_timespec *time);
 local THREAD_CPU = 3
 local time = ffi.new('struct test_timespec')
 
-local M = { longest = 0, where = 'nowhere', calls = 0, gap = 0, turn = 0, notes = {}, drawn = {} }
+local M = { longest = 0, where = 'nowhere', calls = 0, gap = 0, turn = 0, held = 0, notes = {}, drawn = {} }
 _G.measured = M
 
 local function now()
@@ -72,15 +73,21 @@ vim.notify = function(message)
 end
 
 function M.restart()
-  M.longest, M.where, M.calls, M.gap, M.turn, M.last, M.spent = 0, 'nowhere', 0, 0, 0, nil, nil
+  M.longest, M.where, M.calls, M.gap, M.turn, M.held, M.last = 0, 'nowhere', 0, 0, 0, 0, nil
+end
+
+-- Milliseconds that this thread was ready and had no core.
+local schedstat = vim.loop.fs_open('/proc/self/schedstat', 'r', 0)
+local function kept_waiting()
+  return schedstat and tonumber(vim.loop.fs_read(schedstat, 100, 0):match('^%d+ (%d+)')) / 1e6 or 0
 end
 
 local timer = vim.loop.new_timer()
 timer:start(0, 1, function()
-  local turn = vim.loop.hrtime() / 1e6
-  M.gap = math.max(M.gap, turn - (M.last or turn))
-  M.last = turn
-  local spent = now()
-  M.turn = math.max(M.turn, spent - (M.spent or spent))
-  M.spent = spent
+  local turn, spent, waited = vim.loop.hrtime() / 1e6, now(), kept_waiting()
+  local last = M.last or { turn, spent, waited }
+  M.gap = math.max(M.gap, turn - last[1])
+  M.turn = math.max(M.turn, spent - last[2])
+  M.held = math.max(M.held, turn - last[1] - (waited - last[3]))
+  M.last = { turn, spent, waited }
 end)

@@ -1,4 +1,8 @@
 -- Suggestions of a diffusion language model in Neovim, by libdiffulm. :help diffulm
+
+-- Interpreted, see wire.lua.
+jit.off(true, true)
+
 local config = require('diffulm.config')
 local suggestion = require('diffulm.suggestion')
 

@@ -1,4 +1,8 @@
 -- How a suggestion looks: virtual text over one line where the new line fits into the window, else virtual lines below it.
+
+-- Interpreted, see wire.lua.
+jit.off(true, true)
+
 local M = {}
 
 M.namespace = vim.api.nvim_create_namespace('diffulm')
@@ -9,8 +13,8 @@ function M.highlights()
   vim.cmd('highlight default link DiffulmText Normal')
 end
 
--- Text for cells: virtual text shows neither tabs nor control characters as lines do.
-local function visible(text, column)
+-- Text for cells, from a column on: virtual text shows neither tabs nor control characters as lines do.
+local function visible(text, column, tabstop)
   if not text:find('%c') then
     return text
   end
@@ -19,16 +23,14 @@ local function visible(text, column)
     out[#out + 1] = before
     column = column + vim.api.nvim_strwidth(before)
     if control == '\t' then
-      local width = vim.bo.tabstop - column % vim.bo.tabstop
-      out[#out + 1] = (' '):rep(width)
-      column = column + width
+      control = (' '):rep(tabstop - column % tabstop)
     elseif control == '\n' then
-      out[#out + 1] = '↵'
-      column = column + 1
+      control = '↵'
     else
-      out[#out + 1] = '·'
-      column = column + 1
+      control = '^' .. (control == '\127' and '?' or string.char(control:byte() + 64))
     end
+    out[#out + 1] = control
+    column = column + vim.api.nvim_strwidth(control)
   end
   out[#out] = nil -- the end mark of the loop
   return table.concat(out)
@@ -66,16 +68,16 @@ local function pieces_of(block, lines, from, placeholder)
   return pieces
 end
 
-local function overlay(block, lines, placeholder, room)
+local function overlay(block, lines, placeholder, room, tabstop)
   local line, column = lines[block.first + 1], block.runs[1].column
-  local at = vim.fn.strdisplaywidth(line:sub(1, column))
-  local old = at + vim.fn.strdisplaywidth(line:sub(column + 1), at)
+  local at = vim.api.nvim_strwidth(visible(line:sub(1, column), 0, tabstop))
+  local old = at + vim.api.nvim_strwidth(visible(line:sub(column + 1), at, tabstop))
   local chunks = {}
   if old > room then
     return nil
   end
   for _, piece in ipairs(pieces_of(block, lines, column, placeholder)) do
-    local text = visible(piece[1], at)
+    local text = visible(piece[1], at, tabstop)
     at = at + vim.api.nvim_strwidth(text)
     chunks[#chunks + 1] = { text, piece[2] }
   end
@@ -102,14 +104,14 @@ local function shortened(text, room)
 end
 
 -- Virtual lines do not wrap by themselves.
-local function wrapped(pieces, room)
+local function wrapped(pieces, room, tabstop)
   local rows, row, at = {}, {}, 0
   local function finish()
     rows[#rows + 1] = #row > 0 and row or { { '', 'DiffulmText' } }
     row, at = {}, 0
   end
   local function put(text, highlight)
-    text = visible(text, at)
+    text = visible(text, at, tabstop)
     local width = vim.api.nvim_strwidth(text)
     if at + width <= room then
       row[#row + 1] = { text, highlight }
@@ -154,22 +156,22 @@ end
 
 -- Draws a block of a suggestion; `first` is the row of the buffer that the block's rows count from.
 function M.draw(buffer, first, block, lines, placeholder)
-  local room = room_of(buffer)
+  local room, tabstop = room_of(buffer), vim.bo[buffer].tabstop
   local options = { id = block.mark, priority = 200 }
   local row, column = first + block.last, 0
   if block.below then
     local pieces = {}
     add_run(pieces, block.runs[1], placeholder)
-    options.virt_lines = wrapped(pieces, room)
+    options.virt_lines = wrapped(pieces, room, tabstop)
   else
     local chunks, at
     if block.first == block.last then
-      chunks, at = overlay(block, lines, placeholder, room)
+      chunks, at = overlay(block, lines, placeholder, room, tabstop)
     end
     if chunks then
       options.virt_text, options.virt_text_pos, column = chunks, 'overlay', at
     else
-      options.virt_lines = wrapped(pieces_of(block, lines, 0, placeholder), room)
+      options.virt_lines = wrapped(pieces_of(block, lines, 0, placeholder), room, tabstop)
     end
   end
   block.mark = vim.api.nvim_buf_set_extmark(buffer, M.namespace, row, column, options)

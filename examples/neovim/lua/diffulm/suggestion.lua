@@ -1,4 +1,8 @@
 -- One suggestion a buffer: what it would change, how far it is, its keys, and its end. The buffer's text changes in accept() alone.
+
+-- Interpreted, see wire.lua.
+jit.off(true, true)
+
 local engine = require('diffulm.engine')
 local preview = require('diffulm.preview')
 local uv = vim.loop

@@ -1,5 +1,10 @@
 -- Values as text, because a libuv worker has a Lua state of its own and is handed strings and numbers only. Strings, numbers,
 -- booleans, and tables of them.
+
+-- Interpreted: to compile, LuaJIT changes the protection of its memory, for which the main loop would wait whenever a thread that
+-- computes is put off in a page fault.
+jit.off(true, true)
+
 local M = {}
 
 local function write(value, out)

@@ -10,8 +10,8 @@ local M = {}
 -- So many runs are told at a time: the main loop takes them in well under a millisecond.
 local PART = 64
 
--- More take the main loop over 10 ms to accept in one change.
-local MOST_GAPS = 1024
+-- Twice as many take the main loop about 10 ms to draw in one line, or to accept.
+local MOST_GAPS = 512
 
 -- Before 1.0 a minor version may break the ABI, so it is part of the library's name.
 local ABI = '0.1'
