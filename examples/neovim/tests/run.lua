@@ -139,6 +139,21 @@ test('text appears step by step as virtual text, a key accepts it, one undo take
   equal(child:text(), 'first\n\n' .. filled .. '\n\nlast')
 end)
 
+test('accepting while text is inserted is an undo step of its own', function()
+  start()
+  child:command("inoremap <C-g> <Cmd>DiffulmAccept<CR>")
+  child:set('Der [[1]] schläft.\n')
+  child:command('1DiffulmInfill')
+  child:done()
+  child:keys('Gitext<C-g> more<Esc>')
+  child:wait("vim.api.nvim_get_current_line() == 'text more'")
+  local filled = program('infill', 'Der [[1]] schläft.')
+  equal(child:text(), filled .. '\ntext more')
+  child:keys('u')
+  child:wait("vim.api.nvim_buf_get_lines(0, 0, 1, true)[1]:find('[[1]]', 1, true)")
+  equal(child:text(), 'Der [[1]] schläft.\ntext more')
+end)
+
 test('the preview of a line covers what it replaces, and tabs stay tabs', function()
   start()
   child:command('set tabstop=4')
@@ -211,7 +226,7 @@ end)
 
 test('cancelling a running step leaves the text as it was and frees the session', function()
   large()
-  local text = fixtures.canvas(60)
+  local text = fixtures.canvas(150)
   child:set(text)
   for _, way in ipairs({ 'key', 'command' }) do
     child:command('%DiffulmInfill')
@@ -233,6 +248,8 @@ test('cancelling a running step leaves the text as it was and frees the session'
     equal(child:note(), '')
     equal(child:lua([[return #vim.api.nvim_buf_get_keymap(0, 'n')]]), 0)
   end
+  -- Not both: the last of a step can no longer be stopped.
+  assert(child:lua("return require('diffulm.engine').counts().stopped") >= 1, 'the step went on to its end')
 end)
 
 test('editing the lines drops the suggestion, editing above moves it', function()
@@ -276,9 +293,8 @@ test('two buffers denoise at the same time, and a second suggestion in one repla
   child:command('new')
   child:set(fixtures.canvas(10))
   child:command('%DiffulmInfill')
+  equal(child:lua("return require('diffulm.engine').counts().jobs"), 2)
   child:wait("select(2, require('diffulm').state()) >= 1")
-  local jobs = child:lua("return require('diffulm.engine').counts().jobs")
-  equal(jobs, 2)
   child:command('%DiffulmInfill')
   child:done()
   child:command('wincmd p')

@@ -18,6 +18,7 @@ local pending = 0
 local jobs = {}
 local bundle -- the one that new jobs use
 local closing = false
+local broken_off = 0
 
 local function returned(number, ok, reply)
   local callback = waiting[number]
@@ -123,6 +124,7 @@ end
 
 local function stopped(job, reply)
   job.busy = false
+  broken_off = broken_off + (reply.cancelled and 1 or 0)
   if job.cancelled or reply.failed then
     finish(job)
     if not job.cancelled then
@@ -249,9 +251,9 @@ function M.shutdown(milliseconds)
   end, 2)
 end
 
--- What is alive, for tests.
+-- What is alive, and how many steps were broken off: for tests.
 function M.counts()
-  local n = { jobs = 0, pending = pending, users = bundle and bundle.users or 0, open = bundle and bundle.handles ~= nil or false }
+  local n = { jobs = 0, stopped = broken_off, pending = pending, users = bundle and bundle.users or 0, open = bundle and bundle.handles ~= nil or false }
   for _ in pairs(jobs) do
     n.jobs = n.jobs + 1
   end

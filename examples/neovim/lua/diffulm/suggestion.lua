@@ -199,6 +199,8 @@ function M.start(buffer, first, lines, request, config)
 end
 
 local function apply(s)
+  -- Ends the undo step before: what was typed in Insert mode stays when this is undone (:help undo-blocks).
+  vim.cmd('let &g:undolevels = &g:undolevels')
   if s.kind == 'generate' then
     local row = s.first + #s.lines
     vim.api.nvim_buf_set_lines(s.buffer, row, row, true, vim.split(s.runs[1].text, '\n', { plain = true }))
