@@ -20,6 +20,7 @@ vim.api.nvim_create_autocmd('VimLeavePre', {
   group = vim.api.nvim_create_augroup('diffulm', {}),
   callback = function()
     if package.loaded['diffulm.engine'] then
-      require('diffulm.engine').shutdown(2000)
+      -- As long as it takes, within reason: libuv waits for its threads at the end in any case.
+      require('diffulm.engine').shutdown(10000)
     end
   end })

@@ -72,7 +72,7 @@ end
 
 -- Nothing is left in workers, and no session lives.
 function M:idle()
-  self:wait("(function() local c = require('diffulm.engine').counts(); return c.jobs + c.pending + c.users == 0 end)()")
+  self:wait("(function() local c = require('diffulm.engine').counts(); return c.jobs + c.pending + c.sessions == 0 end)()")
 end
 
 function M:note()

@@ -315,6 +315,7 @@ test('another model in setup closes the first when nothing uses it', function()
   child:command('DiffulmAccept')
   equal(child:text(), program('infill', 'Der [[2]] schläft.'))
   child:idle()
+  equal(child:lua("return require('diffulm.engine').counts().models"), 1)
 end)
 
 test('errors are messages', function()
@@ -452,10 +453,18 @@ test('no callback of ours takes 10 ms of CPU time', function()
 end)
 
 test('Neovim can be left while the model is opened and while a step runs', function()
-  local longest = 0
+  local longest, left = 0, vim.fn.tempname()
   local function leave()
+    -- After VimLeavePre.
+    child:lua([[
+      vim.api.nvim_create_autocmd('VimLeave', { callback = function()
+        local c = require('diffulm.engine').counts()
+        vim.fn.writefile({ c.jobs .. ' ' .. c.pending .. ' ' .. c.sessions .. ' ' .. c.models }, _G.left)
+      end })
+      _G.left = ...]], left)
     local began = vim.loop.hrtime()
     equal(child:quit(), 0, 'exit status')
+    equal(vim.fn.readfile(left), { '0 0 0 0' }, 'jobs, calls, sessions and models left')
     longest = math.max(longest, (vim.loop.hrtime() - began) / 1e9)
   end
   for _, milliseconds in ipairs({ 0, 20, 100, 300 }) do

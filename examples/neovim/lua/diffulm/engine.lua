@@ -18,7 +18,7 @@ local pending = 0
 local jobs = {}
 local bundle -- the one that new jobs use
 local closing = false
-local broken_off = 0
+local sessions, models, broken_off = 0, 0, 0
 
 local function returned(number, ok, reply)
   local callback = waiting[number]
@@ -45,12 +45,12 @@ local function submit(operation, request, callback)
   work:queue(ROOT, last_number, operation, type(request) == 'string' and request or wire.encode(request))
 end
 
-local function ignore() end
-
 local function close_unused(old)
   if old.users == 0 and old.stale and old.handles and not old.closed then
     old.closed = true
-    submit('close', old.handles, ignore)
+    submit('close', old.handles, function()
+      models = models - 1
+    end)
   end
 end
 
@@ -72,6 +72,7 @@ local function opened(new, reply)
   else
     libraries[reply.library] = ffi.load(reply.library)
     new.handles = reply
+    models = models + 1
   end
   local waiters = new.waiters
   new.waiters = nil
@@ -116,7 +117,9 @@ end
 local function finish(job)
   jobs[job] = nil
   if job.plan then
-    submit('release', job.plan, ignore)
+    submit('release', job.plan, function()
+      sessions = sessions - 1
+    end)
     job.plan, job.session = nil, nil
   end
   leave(job)
@@ -178,6 +181,7 @@ local function begin(job, config, request)
   job.busy = true
   submit('begin', r, function(reply)
     job.plan, job.session, job.library = reply.plan, reply.session, handles.library
+    sessions = sessions + (job.session and 1 or 0)
     if stopped(job, reply) then
       return
     end
@@ -253,7 +257,7 @@ end
 
 -- What is alive, and how many steps were broken off: for tests.
 function M.counts()
-  local n = { jobs = 0, stopped = broken_off, pending = pending, users = bundle and bundle.users or 0, open = bundle and bundle.handles ~= nil or false }
+  local n = { jobs = 0, pending = pending, sessions = sessions, models = models, stopped = broken_off }
   for _ in pairs(jobs) do
     n.jobs = n.jobs + 1
   end
