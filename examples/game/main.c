@@ -205,7 +205,7 @@ static int play(struct game *g)
     const struct options *o = &g->options;
     const Uint64 length = SDL_GetPerformanceFrequency() / FRAMES_PER_SECOND;
     Uint64 start = SDL_GetPerformanceCounter(), second = start;
-    char status[96] = "";
+    char status[96] = "", title[112];
     for (int64_t frame = 0;; frame++) {
         if (!listen(g, frame))
             return 1;
@@ -234,7 +234,8 @@ static int play(struct game *g)
                 (double)(length * FRAMES_PER_SECOND) * FRAMES_PER_SECOND / (double)(next - second);
             snprintf(status, sizeof status, "%.1f frames a second, written in %s", rate,
                      report.threaded ? "a thread" : "the frame loop");
-            SDL_SetWindowTitle(g->window, status);
+            snprintf(title, sizeof title, "market: %s", status);
+            SDL_SetWindowTitle(g->window, title);
             second = next;
         }
     }
