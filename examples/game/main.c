@@ -13,11 +13,9 @@
 #include "times.h"
 #include "writer.h"
 
-enum {
-    BEAT = 8,
-    FIRST = 20,
-    PAUSE = 150
-}; /* frames: between steps, first lines, a line and the next */
+/* Frames between two steps of a line, between the first lines, and between a line and the next. First lines are a multiple of the
+ * beat apart, so that the steps of all fall into the same frame until the budget pulls them apart. */
+enum { BEAT = 8, FIRST = 16, PAUSE = 150 };
 
 struct options {
     const char *pack, *screenshot, *histogram;
@@ -179,7 +177,7 @@ static void direct(struct game *g, int64_t frame)
         if (g->asking[i] == frame)
             ask(g, i);
         else if (line->done && g->asking[i] < 0) {
-            printf("%s\t%s\t%s\n", cast[i].name, line->prompt, line->answer);
+            printf("%s\t%s\t%s\t%zu\n", cast[i].name, line->prompt, line->answer, line->changes);
             fflush(stdout);
             g->lines++;
             g->asking[i] = frame + PAUSE;

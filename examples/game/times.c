@@ -55,9 +55,10 @@ int times_save(const char *path, const struct times *busy, const struct times *a
     print(file, "apart", apart, 1.5); /* what a screen of 60 Hz would show in time */
     fprintf(file,
             " \"writer\": {\"threaded\": %s, \"frame_pieces\": %lld, \"thread_pieces\": %lld, "
-            "\"longest_frame_us\": %.1f, \"longest_piece_us\": %.1f}}\n",
+            "\"longest_frame_us\": %.1f, \"latest_start_us\": %.1f, \"longest_piece_us\": %.1f}}\n",
             report->threaded ? "true" : "false", (long long)report->frame_pieces,
-            (long long)report->thread_pieces, report->longest_frame, report->longest_piece);
+            (long long)report->thread_pieces, report->longest_frame, report->latest_start,
+            report->longest_piece);
     const int failed = ferror(file);
     return fclose(file) == 0 && !failed;
 }

@@ -98,6 +98,7 @@ static void show_opened(struct writer *w, struct line *line, const char *prompt,
 {
     line->prompt = prompt;
     line->cells = cells < LINE_CELLS ? cells : LINE_CELLS;
+    line->changes = 0;
     line->done = 0;
     for (size_t i = 0; i < line->cells; i++)
         line->cell[i] = (struct cell){.masked = 1, .frame = w->frame};
@@ -106,6 +107,7 @@ static void show_opened(struct writer *w, struct line *line, const char *prompt,
 static void show_changes(struct writer *w, const struct speaker *s, struct line *line,
                          const struct diffulm_step_report *report)
 {
+    line->changes += report->change_count;
     for (size_t i = 0; i < report->change_count; i++) {
         const struct diffulm_change *c = &report->changes[i];
         if (c->position < s->begin || c->position - s->begin >= line->cells)
@@ -163,8 +165,7 @@ static int work(struct writer *w, double *time)
     *time = cpu_microseconds() - start;
     SDL_LockMutex(w->mutex);
     w->stepping = NULL;
-    if (*time > w->report.longest_piece)
-        w->report.longest_piece = *time;
+    w->report.longest_piece = SDL_max(w->report.longest_piece, *time);
     if (rc < 0) {
         if (!w->quit)
             fail(w, rc);
@@ -315,12 +316,12 @@ static void work_in_frame(struct writer *w)
     double frame = 0, time = 0;
     while (work(w, &time)) {
         w->report.frame_pieces++;
+        w->report.latest_start = SDL_max(w->report.latest_start, frame);
         frame += time;
         if ((double)(SDL_GetPerformanceCounter() - start) / ticks >= (double)w->options.budget)
             break;
     }
-    if (frame > w->report.longest_frame)
-        w->report.longest_frame = frame;
+    w->report.longest_frame = SDL_max(w->report.longest_frame, frame);
 }
 
 int writer_frame(struct writer *w, struct line *lines)

@@ -27,6 +27,7 @@ struct line {
     const char *prompt;
     struct cell cell[LINE_CELLS];
     size_t cells;
+    size_t changes; /* positions revealed, taken back or revised, of all its steps */
     int done;
     char answer[LINE_TEXT]; /* once done */
 };
@@ -42,6 +43,7 @@ struct writer_report {
     int64_t frame_pieces;  /* steps, and openings of lines, in the frame loop */
     int64_t thread_pieces; /* … in the thread */
     double longest_frame;  /* microseconds of CPU that they took in one frame */
+    double latest_start;   /* … before the last of the frame began: at most the budget */
     double longest_piece;  /* … and one of them, wherever */
 };
 
