@@ -216,7 +216,7 @@ static int open_model(struct writer *w, const struct diffulm_files *files)
     struct diffulm_model_options mo = DIFFULM_MODEL_OPTIONS_INIT;
     struct diffulm_sampler_options so = DIFFULM_SAMPLER_OPTIONS_INIT;
     struct diffulm_model_info info = {.struct_size = sizeof info};
-    /* A model this small gains nothing from more, and the other cores are the game's. */
+    /* The other cores are the game's, and the thread's own time is then all that a step takes. */
     ro.threads = 1;
     so.steps = STEPS;
     const int opened =
