@@ -43,7 +43,7 @@ template <class T> T options();
     template <> inline struct name options<struct name>()                                                              \
     {                                                                                                                   \
         struct name out;                                                                                                \
-        name##_init(&out);                                                                                              \
+        name##_init(&out, sizeof out);                                                                                              \
         return out;                                                                                                     \
     }
 DIFFULM_HPP_OPTIONS(diffulm_runtime_options)

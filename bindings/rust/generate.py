@@ -101,7 +101,7 @@ def builder(struct, initialised):
                            f"        let text = CString::new(value).expect(\"{f['name']} holds a NUL\");\n"
                            f"        self.raw.{f['name']} = text.as_ptr();\n        self.texts.push(text);\n        self\n    }}\n")
     if initialised:
-        make = f"        let mut raw = MaybeUninit::zeroed();\n        unsafe {{\n            sys::{struct['name']}_init(raw.as_mut_ptr());\n" \
+        make = f"        let mut raw = MaybeUninit::zeroed();\n        unsafe {{\n            sys::{struct['name']}_init(raw.as_mut_ptr(), std::mem::size_of::<sys::{struct['name']}>());\n" \
                f"            {name} {{ raw: raw.assume_init(), texts: Vec::new() }}\n        }}\n"
     else:
         make = f"        let mut raw: sys::{struct['name']} = unsafe {{ MaybeUninit::zeroed().assume_init() }};\n" \

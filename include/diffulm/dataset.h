@@ -71,7 +71,8 @@ struct diffulm_dataset_options {
             NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL                                            \
     }
 /* Fills the options with the defaults, as the static initialiser does. Since 0.1. */
-DIFFULM_API void diffulm_dataset_options_init(struct diffulm_dataset_options *options);
+DIFFULM_API void diffulm_dataset_options_init(struct diffulm_dataset_options *options,
+                                              size_t struct_size);
 
 /* Opens one file, or two parallel ones, source first; reads them through, checks every record and notes
  * where it starts: 8 bytes of memory for each record and file. Files must not change while they are open.
@@ -121,7 +122,8 @@ struct diffulm_reader_options {
         sizeof(struct diffulm_reader_options), 0, 0                                                \
     }
 /* Fills the options with the defaults, as the static initialiser does. Since 0.1. */
-DIFFULM_API void diffulm_reader_options_init(struct diffulm_reader_options *options);
+DIFFULM_API void diffulm_reader_options_init(struct diffulm_reader_options *options,
+                                             size_t struct_size);
 
 /* A reader of `count` data sets, to which it keeps references. Row r comes from the data set that
  * diffulm_mixture_pick(seed, r, count, weights) names, and is the next of that one's own epochs, which go

@@ -22,7 +22,8 @@ struct diffulm_likelihood_options {
     {                                                                                              \
         sizeof(struct diffulm_likelihood_options), 0, 0, -1, 0, -1, 0                              \
     }
-DIFFULM_API void diffulm_likelihood_options_init(struct diffulm_likelihood_options *options);
+DIFFULM_API void diffulm_likelihood_options_init(struct diffulm_likelihood_options *options,
+                                                 size_t struct_size);
 
 struct diffulm_likelihood {
     size_t struct_size;

@@ -39,7 +39,8 @@ struct diffulm_bleu_options {
     {                                                                                              \
         sizeof(struct diffulm_bleu_options), 0, 0, 0, 0, 0, 0                                      \
     }
-DIFFULM_API void diffulm_bleu_options_init(struct diffulm_bleu_options *options);
+DIFFULM_API void diffulm_bleu_options_init(struct diffulm_bleu_options *options,
+                                           size_t struct_size);
 
 /* Start: zero but for struct_size. Two of them add up field by field. */
 struct diffulm_bleu_statistics {
@@ -90,7 +91,8 @@ struct diffulm_chrf_options {
     {                                                                                              \
         sizeof(struct diffulm_chrf_options), 0, 0, 0, 0, 0, 0                                      \
     }
-DIFFULM_API void diffulm_chrf_options_init(struct diffulm_chrf_options *options);
+DIFFULM_API void diffulm_chrf_options_init(struct diffulm_chrf_options *options,
+                                           size_t struct_size);
 
 /* Start: zero but for struct_size; adds up field by field. Characters' orders first, then words'. */
 struct diffulm_chrf_statistics {

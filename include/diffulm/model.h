@@ -34,7 +34,8 @@ struct diffulm_model_options {
     {                                                                                              \
         sizeof(struct diffulm_model_options), 0, 0, 0, 0                                           \
     }
-DIFFULM_API void diffulm_model_options_init(struct diffulm_model_options *options);
+DIFFULM_API void diffulm_model_options_init(struct diffulm_model_options *options,
+                                            size_t struct_size);
 
 /* Opens a Hugging Face folder: config.json and model.safetensors (or its index and shards). F32 and
  * I8 weights stay in the mapped file; F16 and BF16 are widened. A model in I8 multiplies in 8 bits on any runtime; it

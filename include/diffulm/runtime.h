@@ -44,8 +44,10 @@ struct diffulm_runtime_options {
         sizeof(struct diffulm_runtime_options), 0, 0, 0, 0                                         \
     }
 
-/* Fills the options with the defaults, as the static initialiser does. Since 0.1. */
-DIFFULM_API void diffulm_runtime_options_init(struct diffulm_runtime_options *options);
+/* Fills the options with the defaults, as the static initialiser does. struct_size: sizeof *options as the caller's headers
+ * have it; so it is with every function of this kind. Since 0.1. */
+DIFFULM_API void diffulm_runtime_options_init(struct diffulm_runtime_options *options,
+                                              size_t struct_size);
 
 /* Makes a runtime. `options` may be NULL. On success *out is owned by the caller (unref). Errors:
  * E_ARGUMENT, E_UNSUPPORTED for a backend that was not built in or a precision that this CPU (or `isa`) lacks,

@@ -35,7 +35,8 @@ struct diffulm_sampler_options {
     {                                                                                              \
         sizeof(struct diffulm_sampler_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0           \
     }
-DIFFULM_API void diffulm_sampler_options_init(struct diffulm_sampler_options *options);
+DIFFULM_API void diffulm_sampler_options_init(struct diffulm_sampler_options *options,
+                                              size_t struct_size);
 
 /* Makes a sampler by the name of its policy:
  *   reparam-{cond|uncond}-{deterministic|stochasticX}-{linear|cosine}  (Zheng et al. 2023; Ye et al.

@@ -41,7 +41,8 @@ struct diffulm_schedule_options {
         sizeof(struct diffulm_schedule_options), 0, 0, 0, 0                                        \
     }
 /* Fills the options with the defaults, as the static initialiser does. Since 0.1. */
-DIFFULM_API void diffulm_schedule_options_init(struct diffulm_schedule_options *options);
+DIFFULM_API void diffulm_schedule_options_init(struct diffulm_schedule_options *options,
+                                               size_t struct_size);
 
 /* Makes a schedule by the name of its alpha, the probability that a token is clean at time t, 0 to
  * 1: linear     1 - t (RDM; the paper's: the rate at timestep t of T is t / T), cosine     1 -
@@ -100,7 +101,8 @@ struct diffulm_training_row_options {
         sizeof(struct diffulm_training_row_options), 0, 0, 0, 0                                    \
     }
 /* Fills the options with the defaults, as the static initialiser does. Since 0.1. */
-DIFFULM_API void diffulm_training_row_options_init(struct diffulm_training_row_options *options);
+DIFFULM_API void diffulm_training_row_options_init(struct diffulm_training_row_options *options,
+                                                   size_t struct_size);
 
 /* A training row. The host sets capacity and the arrays, diffulm_training_row_build the rest. */
 struct diffulm_training_row {

@@ -46,7 +46,8 @@ struct diffulm_session_options {
     {                                                                                              \
         sizeof(struct diffulm_session_options), -1, 0, -1, 0, -1, 0, 0                             \
     }
-DIFFULM_API void diffulm_session_options_init(struct diffulm_session_options *options);
+DIFFULM_API void diffulm_session_options_init(struct diffulm_session_options *options,
+                                              size_t struct_size);
 
 /* The session keeps references to model and sampler. On success *out is the caller's (destroy). Errors:
  * E_ARGUMENT, E_UNSUPPORTED for a model without a head, E_OUT_OF_MEMORY. Since 0.1. */
@@ -67,7 +68,7 @@ struct diffulm_row_options {
     {                                                                                              \
         sizeof(struct diffulm_row_options), 0, 0                                                   \
     }
-DIFFULM_API void diffulm_row_options_init(struct diffulm_row_options *options);
+DIFFULM_API void diffulm_row_options_init(struct diffulm_row_options *options, size_t struct_size);
 
 /* Adds a canvas. tokens, roles: [length] (DIFFULM_ROLE_…), copied. *row is its index. It starts at its
  * own first step, whatever the other rows have done. Errors name the position. Since 0.1. */

@@ -20,7 +20,8 @@ struct diffulm_text_options {
     {                                                                                              \
         sizeof(struct diffulm_text_options), 0, 0, 0, 0                                            \
     }
-DIFFULM_API void diffulm_text_options_init(struct diffulm_text_options *options);
+DIFFULM_API void diffulm_text_options_init(struct diffulm_text_options *options,
+                                           size_t struct_size);
 
 /* Adds a canvas from `length` bytes of UTF-8. A prompt becomes [bos] text [newline] masks [eos], where
  * newline is the tokenizer's token "\n" if it has one, left out after an empty prompt; with infill,

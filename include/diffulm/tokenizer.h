@@ -19,7 +19,8 @@ struct diffulm_tokenizer_options {
     {                                                                                              \
         sizeof(struct diffulm_tokenizer_options), 0                                                \
     }
-DIFFULM_API void diffulm_tokenizer_options_init(struct diffulm_tokenizer_options *options);
+DIFFULM_API void diffulm_tokenizer_options_init(struct diffulm_tokenizer_options *options,
+                                                size_t struct_size);
 
 /* Opens a folder (tokenizer.json, else sentencepiece.bpe.model read as XLM-R's, else vocab.txt as
  * WordPiece, else vocab.json with merges.txt as byte-level BPE) or one such file by its suffix. On
@@ -42,7 +43,8 @@ struct diffulm_encode_options {
     {                                                                                              \
         sizeof(struct diffulm_encode_options), 0                                                   \
     }
-DIFFULM_API void diffulm_encode_options_init(struct diffulm_encode_options *options);
+DIFFULM_API void diffulm_encode_options_init(struct diffulm_encode_options *options,
+                                             size_t struct_size);
 
 /* The caller's arrays, `capacity` entries each; any may be NULL. count is always set. */
 struct diffulm_encoding {

@@ -67,7 +67,8 @@ struct diffulm_trainer_options {
         sizeof(struct diffulm_trainer_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
             0, 0, 0, 0, 0, 0, 0, 0, 0                                                              \
     }
-DIFFULM_API void diffulm_trainer_options_init(struct diffulm_trainer_options *options);
+DIFFULM_API void diffulm_trainer_options_init(struct diffulm_trainer_options *options,
+                                              size_t struct_size);
 
 /* A trainer on a copy of the model's weights (LoRA: on the model's own, which it keeps). On success
  * *out is the caller's (destroy). Errors: E_ARGUMENT names the option; E_OUT_OF_MEMORY. Since 0.1. */

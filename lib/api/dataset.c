@@ -5,14 +5,16 @@
 #include "base/error.h"
 #include "data/reader.h"
 
-void diffulm_dataset_options_init(struct diffulm_dataset_options *options)
+void diffulm_dataset_options_init(struct diffulm_dataset_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_dataset_options)DIFFULM_DATASET_OPTIONS_INIT;
+    const struct diffulm_dataset_options defaults = DIFFULM_DATASET_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
-void diffulm_reader_options_init(struct diffulm_reader_options *options)
+void diffulm_reader_options_init(struct diffulm_reader_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_reader_options)DIFFULM_READER_OPTIONS_INIT;
+    const struct diffulm_reader_options defaults = DIFFULM_READER_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 static diffulm_status check_struct(const char *what, const void *s, size_t known)
@@ -47,7 +49,7 @@ static diffulm_status check_ranges(const struct diffulm_dataset_options *o)
 static diffulm_status complete(const struct diffulm_dataset_options *options, size_t path_count,
                                struct diffulm_dataset_options *o)
 {
-    diffulm_dataset_options_init(o);
+    diffulm_dataset_options_init(o, sizeof *o);
     if (options) {
         diffulm_status rc = check_struct("data set options", options, sizeof *options);
         if (rc < 0)

@@ -6,16 +6,17 @@
 #include "base/error.h"
 #include "diffusion/likelihood.h"
 
-void diffulm_likelihood_options_init(struct diffulm_likelihood_options *options)
+void diffulm_likelihood_options_init(struct diffulm_likelihood_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_likelihood_options)DIFFULM_LIKELIHOOD_OPTIONS_INIT;
+    const struct diffulm_likelihood_options defaults = DIFFULM_LIKELIHOOD_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 static diffulm_status check_options(const diffulm_model *model,
                                     const struct diffulm_likelihood_options *options,
                                     struct diffulm_likelihood_options *o)
 {
-    diffulm_likelihood_options_init(o);
+    diffulm_likelihood_options_init(o, sizeof *o);
     if (!options || !dulm_struct_read(o, sizeof *o, options))
         return dulm_fail(DIFFULM_E_ARGUMENT, "likelihood options: NULL, or struct_size is not %zu",
                          sizeof *options);

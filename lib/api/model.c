@@ -8,9 +8,10 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-void diffulm_model_options_init(struct diffulm_model_options *options)
+void diffulm_model_options_init(struct diffulm_model_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_model_options)DIFFULM_MODEL_OPTIONS_INIT;
+    const struct diffulm_model_options defaults = DIFFULM_MODEL_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 static diffulm_status open_place(const struct dulm_place *place,

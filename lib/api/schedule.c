@@ -31,14 +31,17 @@ static diffulm_status check_timestep(const diffulm_schedule *s, int32_t t)
     return DIFFULM_OK;
 }
 
-void diffulm_schedule_options_init(struct diffulm_schedule_options *options)
+void diffulm_schedule_options_init(struct diffulm_schedule_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_schedule_options)DIFFULM_SCHEDULE_OPTIONS_INIT;
+    const struct diffulm_schedule_options defaults = DIFFULM_SCHEDULE_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
-void diffulm_training_row_options_init(struct diffulm_training_row_options *options)
+void diffulm_training_row_options_init(struct diffulm_training_row_options *options,
+                                       size_t struct_size)
 {
-    *options = (struct diffulm_training_row_options)DIFFULM_TRAINING_ROW_OPTIONS_INIT;
+    const struct diffulm_training_row_options defaults = DIFFULM_TRAINING_ROW_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 diffulm_status diffulm_schedule_create(const char *name,

@@ -10,14 +10,16 @@
 #include "base/error.h"
 #include "diffusion/session.h"
 
-void diffulm_session_options_init(struct diffulm_session_options *options)
+void diffulm_session_options_init(struct diffulm_session_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_session_options)DIFFULM_SESSION_OPTIONS_INIT;
+    const struct diffulm_session_options defaults = DIFFULM_SESSION_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
-void diffulm_row_options_init(struct diffulm_row_options *options)
+void diffulm_row_options_init(struct diffulm_row_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_row_options)DIFFULM_ROW_OPTIONS_INIT;
+    const struct diffulm_row_options defaults = DIFFULM_ROW_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 static diffulm_status check_create(const diffulm_model *model, const diffulm_sampler *sampler,

@@ -13,9 +13,10 @@ struct row {
     size_t count, capacity;
 };
 
-void diffulm_text_options_init(struct diffulm_text_options *options)
+void diffulm_text_options_init(struct diffulm_text_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_text_options)DIFFULM_TEXT_OPTIONS_INIT;
+    const struct diffulm_text_options defaults = DIFFULM_TEXT_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 static void release(struct row *row)

@@ -83,15 +83,16 @@ static int32_t find_first(const struct diffulm_tokenizer *tok, const char *a, co
     return id >= 0 ? id : dulm_token_find(tok, b, strlen(b));
 }
 
-void diffulm_tokenizer_options_init(struct diffulm_tokenizer_options *options)
+void diffulm_tokenizer_options_init(struct diffulm_tokenizer_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_tokenizer_options)DIFFULM_TOKENIZER_OPTIONS_INIT;
+    const struct diffulm_tokenizer_options defaults = DIFFULM_TOKENIZER_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 static diffulm_status read_options(const struct diffulm_tokenizer_options *options,
                                    struct diffulm_tokenizer_options *o)
 {
-    diffulm_tokenizer_options_init(o);
+    diffulm_tokenizer_options_init(o, sizeof *o);
     if (options &&
         (!dulm_struct_read(o, sizeof *o, options) || o->mask_lstrip < 0 || o->mask_lstrip > 1))
         return dulm_fail(DIFFULM_E_ARGUMENT,
@@ -228,9 +229,10 @@ static void assemble(const struct diffulm_tokenizer *tok, const struct dulm_enco
     }
 }
 
-void diffulm_encode_options_init(struct diffulm_encode_options *options)
+void diffulm_encode_options_init(struct diffulm_encode_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_encode_options)DIFFULM_ENCODE_OPTIONS_INIT;
+    const struct diffulm_encode_options defaults = DIFFULM_ENCODE_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 diffulm_status diffulm_tokenizer_encode(const diffulm_tokenizer *tokenizer, const char *text,

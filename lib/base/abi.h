@@ -40,6 +40,16 @@ static inline bool dulm_struct_read(void *to, size_t known, const void *from)
     return true;
 }
 
+/* Gives a caller's struct of `size` bytes the defaults, as far as it has room for them; what this version does not know is 0. */
+static inline void dulm_struct_init(void *to, size_t size, const void *defaults, size_t known)
+{
+    if (size < sizeof size)
+        return;
+    memset(to, 0, size);
+    memcpy(to, defaults, size < known ? size : known);
+    memcpy(to, &size, sizeof size);
+}
+
 /* Writes `from`, of `known` bytes, as far as a caller's struct that fits has room; its size stays. */
 static inline void dulm_struct_write(void *to, size_t known, const void *from)
 {

@@ -90,9 +90,10 @@ static diffulm_status check_options(const struct diffulm_sampler_options *o)
     return DIFFULM_OK;
 }
 
-void diffulm_sampler_options_init(struct diffulm_sampler_options *options)
+void diffulm_sampler_options_init(struct diffulm_sampler_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_sampler_options)DIFFULM_SAMPLER_OPTIONS_INIT;
+    const struct diffulm_sampler_options defaults = DIFFULM_SAMPLER_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 diffulm_status diffulm_sampler_create(const char *policy,

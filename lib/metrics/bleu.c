@@ -8,9 +8,10 @@
 #include "base/error.h"
 #include "metrics/bleu_tokenize.h"
 
-void diffulm_bleu_options_init(struct diffulm_bleu_options *options)
+void diffulm_bleu_options_init(struct diffulm_bleu_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_bleu_options)DIFFULM_BLEU_OPTIONS_INIT;
+    const struct diffulm_bleu_options defaults = DIFFULM_BLEU_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 static diffulm_status check(const struct diffulm_bleu_options *options,

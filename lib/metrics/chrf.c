@@ -7,9 +7,10 @@
 #include "metrics/words.h"
 #include "text/utf8.h"
 
-void diffulm_chrf_options_init(struct diffulm_chrf_options *options)
+void diffulm_chrf_options_init(struct diffulm_chrf_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_chrf_options)DIFFULM_CHRF_OPTIONS_INIT;
+    const struct diffulm_chrf_options defaults = DIFFULM_CHRF_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 static diffulm_status check(const struct diffulm_chrf_options *options,

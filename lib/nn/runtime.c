@@ -92,9 +92,10 @@ diffulm_status dulm_runtime_default(struct diffulm_runtime **out)
     return diffulm_runtime_create(NULL, out);
 }
 
-void diffulm_runtime_options_init(struct diffulm_runtime_options *options)
+void diffulm_runtime_options_init(struct diffulm_runtime_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_runtime_options)DIFFULM_RUNTIME_OPTIONS_INIT;
+    const struct diffulm_runtime_options defaults = DIFFULM_RUNTIME_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 diffulm_runtime *diffulm_runtime_ref(diffulm_runtime *runtime)

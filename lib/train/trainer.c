@@ -158,9 +158,10 @@ static diffulm_status check_model(const struct diffulm_model *model,
     return dulm_can_train(model);
 }
 
-void diffulm_trainer_options_init(struct diffulm_trainer_options *options)
+void diffulm_trainer_options_init(struct diffulm_trainer_options *options, size_t struct_size)
 {
-    *options = (struct diffulm_trainer_options)DIFFULM_TRAINER_OPTIONS_INIT;
+    const struct diffulm_trainer_options defaults = DIFFULM_TRAINER_OPTIONS_INIT;
+    dulm_struct_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 diffulm_status diffulm_trainer_create(diffulm_model *model,

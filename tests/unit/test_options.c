@@ -33,7 +33,7 @@ static const struct diffulm_trainer_options trainer_options = DIFFULM_TRAINER_OP
         struct type filled;                                                                        \
         for (int fill = 0; fill < 256; fill += 255) {                                              \
             memset(&filled, fill, sizeof filled);                                                  \
-            type##_init(&filled);                                                                  \
+            type##_init(&filled, sizeof filled);                                                   \
             assert_equal_outside(&filled, &object, sizeof filled, gaps);                           \
         }                                                                                          \
         assert_int_equal(object.struct_size, sizeof filled);                                       \
@@ -402,6 +402,26 @@ static void options_of_older_headers_have_the_defaults_of_what_they_lack(void **
     diffulm_model_unref(model);
 }
 
+/* What an older program has room for is filled, and what a newer one has more is 0. */
+static void init_functions_fill_the_struct_of_the_caller_s_headers(void **state)
+{
+    (void)state;
+    enum { KNOWN = sizeof(struct diffulm_session_options), OLD = 32, NEW = KNOWN + 16 };
+    _Alignas(16) unsigned char bytes[NEW + 8];
+    struct diffulm_session_options *o = test_malloc(KNOWN);
+    memset(bytes, 0xaa, sizeof bytes);
+    memcpy(o, bytes, KNOWN);
+    diffulm_session_options_init(o, OLD);
+    assert_int_equal(o->struct_size, OLD);
+    assert_int_equal(o->mask_id, -1);
+    assert_memory_equal((unsigned char *)o + OLD, bytes + OLD, KNOWN - OLD);
+    test_free(o);
+    diffulm_session_options_init((void *)bytes, NEW);
+    assert_int_equal(*(size_t *)(void *)bytes, NEW);
+    for (size_t i = KNOWN; i < sizeof bytes; i++)
+        assert_int_equal(bytes[i], i < NEW ? 0 : 0xaa);
+}
+
 static void results_go_no_further_than_an_older_struct(void **state)
 {
     (void)state;
@@ -498,6 +518,7 @@ int main(void)
         cmocka_unit_test(trainers_refuse_other_sizes),
         cmocka_unit_test(longer_structs_that_ask_for_nothing_more_are_taken),
         cmocka_unit_test(options_of_older_headers_have_the_defaults_of_what_they_lack),
+        cmocka_unit_test(init_functions_fill_the_struct_of_the_caller_s_headers),
         cmocka_unit_test(results_go_no_further_than_an_older_struct),
         cmocka_unit_test(what_is_read_and_written_may_be_older)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,13 +25,13 @@ static void initialisers_equal_their_functions(void **state)
     (void)state;
     const struct diffulm_schedule_options a = DIFFULM_SCHEDULE_OPTIONS_INIT;
     struct diffulm_schedule_options b = {.timesteps = 9, .mask_ratio = 3};
-    diffulm_schedule_options_init(&b);
+    diffulm_schedule_options_init(&b, sizeof b);
     assert_true(a.struct_size == sizeof a && b.struct_size == sizeof b);
     assert_true(a.timesteps == b.timesteps && a.weight == b.weight &&
                 a.corruption == b.corruption && a.mask_ratio == b.mask_ratio);
     const struct diffulm_training_row_options c = DIFFULM_TRAINING_ROW_OPTIONS_INIT;
     struct diffulm_training_row_options d = {.max_length = 9, .mask_on_padding = 1};
-    diffulm_training_row_options_init(&d);
+    diffulm_training_row_options_init(&d, sizeof d);
     assert_true(c.struct_size == sizeof c && d.struct_size == sizeof d);
     assert_true(c.max_length == d.max_length && c.pad_to == d.pad_to &&
                 c.mask_on_source == d.mask_on_source && c.mask_on_padding == d.mask_on_padding);

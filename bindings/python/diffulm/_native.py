@@ -189,7 +189,7 @@ def options(name, values, **named):
     out = kind()
     init = getattr(lib, name + "_init", None)
     if init:
-        init(ctypes.byref(out))
+        init(ctypes.byref(out), ctypes.sizeof(kind))
     else:
         out.struct_size = ctypes.sizeof(kind)
     fields = {field for field, _ in kind._fields_} - {"struct_size"}

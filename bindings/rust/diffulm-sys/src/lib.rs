@@ -1007,7 +1007,7 @@ extern "C" {
     /// A model with weights of its own, W + (alpha / r) B A. Otherwise as attach. Since 0.1.
     pub fn diffulm_adapter_merge(adapter: *const diffulm_adapter, out: *mut *mut diffulm_model) -> i32;
     /// Fills the options with the defaults, as the static initialiser does. Since 0.1.
-    pub fn diffulm_dataset_options_init(options: *mut diffulm_dataset_options);
+    pub fn diffulm_dataset_options_init(options: *mut diffulm_dataset_options, struct_size: usize);
     /// Opens one file, or two parallel ones, source first; reads them through, checks every record and notes where it starts: 8 bytes of memory for each record and file. Files must not change while they are open. gzip has no way back: a file with more than gzip_buffer bytes of text is unpacked as it is read, in file order; shuffling it and few-shot examples from it are refused, since a row would cost the unpacking of megabytes. options may be NULL. On success *out is the caller's (unref), on failure it is untouched. Errors, with file and line where there is one: E_ARGUMENT (options, byte of a template), E_IO, E_FORMAT (a damaged record, another form than the first record's, no record, files with different numbers of lines, damaged gzip), E_UTF8, E_LIMIT (long lines, more than 2^28 records), E_UNSUPPORTED, E_CANCELLED, E_OUT_OF_MEMORY. Any thread. Since 0.1.
     pub fn diffulm_dataset_open(paths: *const *const c_char, path_count: usize, options: *const diffulm_dataset_options, out: *mut *mut diffulm_dataset) -> i32;
     /// One more reference; returns its argument, NULL too. Any thread. Since 0.1.
@@ -1021,7 +1021,7 @@ extern "C" {
     /// What was wrong with skipped record `index`, file and line first; NULL past those kept. Owned by the data set. Any thread. Since 0.1.
     pub fn diffulm_dataset_message(dataset: *const diffulm_dataset, index: usize) -> *const c_char;
     /// Fills the options with the defaults, as the static initialiser does. Since 0.1.
-    pub fn diffulm_reader_options_init(options: *mut diffulm_reader_options);
+    pub fn diffulm_reader_options_init(options: *mut diffulm_reader_options, struct_size: usize);
     /// A reader of `count` data sets, to which it keeps references. Row r comes from the data set that diffulm_mixture_pick(seed, r, count, weights) names, and is the next of that one's own epochs, which go on without end. weights: [count], not negative; NULL: the numbers of records. options may be NULL. On success *out is the caller's (destroy), on failure it is untouched. Errors: E_ARGUMENT; E_UNSUPPORTED where a data set can be read in file order only; E_OUT_OF_MEMORY. Any thread. Since 0.1.
     pub fn diffulm_reader_create(datasets: *const *mut diffulm_dataset, weights: *const f64, count: usize, options: *const diffulm_reader_options, out: *mut *mut diffulm_reader) -> i32;
     /// NULL is allowed. Since 0.1.
@@ -1076,12 +1076,12 @@ extern "C" {
     /// Checkpoints, as diffulm_trainer_save and diffulm_trainer_restore; the encoder must have the same weights. Since 0.1.
     pub fn diffulm_length_trainer_save(trainer: *const diffulm_length_trainer, path: *const c_char, note: *const c_void, note_length: usize) -> i32;
     pub fn diffulm_length_trainer_restore(trainer: *mut diffulm_length_trainer, path: *const c_char, note: *mut c_void, capacity: usize, note_length: *mut usize) -> i32;
-    pub fn diffulm_likelihood_options_init(options: *mut diffulm_likelihood_options);
+    pub fn diffulm_likelihood_options_init(options: *mut diffulm_likelihood_options, struct_size: usize);
     /// The lower bound on log p(target | source) of each row: - sum over t = 1..T of 1/t · E[cross entropies at the positions masked at rate t/T], the evidence lower bound of absorbing diffusion with T steps (Austin et al. 2021; Sahoo et al. 2024), estimated from `samples` timesteps, two in each of samples/2 equal strata, whose differences give the standard error. The mask token itself has probability 0. rows: as for training; a row without a target has log-probability 0. first_row: the number of rows[0] in the draws, so that results do not depend on how rows are cut into calls. out: [rows->rows], struct_size of the first set. Errors: E_ARGUMENT names the option or row, E_LIMIT too long a row, E_NUMERIC, E_UNSUPPORTED without a head; out is then untouched. Any thread. Since 0.1.
     pub fn diffulm_likelihood_bound(model: *const diffulm_model, rows: *const diffulm_rows, first_row: u32, options: *const diffulm_likelihood_options, out: *mut diffulm_likelihood) -> i32;
     /// The pseudo-log-likelihood (Salazar et al. 2020): the sum over the target's tokens of log p(token | all others), each masked alone; exp(-sum / tokens) is the pseudo-perplexity. samples, timesteps and seed are not used. Otherwise as diffulm_likelihood_bound. Since 0.1.
     pub fn diffulm_likelihood_pseudo(model: *const diffulm_model, rows: *const diffulm_rows, options: *const diffulm_likelihood_options, out: *mut diffulm_likelihood) -> i32;
-    pub fn diffulm_bleu_options_init(options: *mut diffulm_bleu_options);
+    pub fn diffulm_bleu_options_init(options: *mut diffulm_bleu_options, struct_size: usize);
     /// Adds one hypothesis with its `count` references. options may be NULL. Since 0.1.
     pub fn diffulm_bleu_add(options: *const diffulm_bleu_options, hypothesis: *const diffulm_string, references: *const diffulm_string, count: usize, statistics: *mut diffulm_bleu_statistics) -> i32;
     /// The score of what was added. Since 0.1.
@@ -1090,7 +1090,7 @@ extern "C" {
     pub fn diffulm_bleu_tokenize(options: *const diffulm_bleu_options, text: *const diffulm_string, buffer: *mut c_char, capacity: usize, length: *mut usize) -> i32;
     /// How a score was made, as in nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:diffulm-0.1.0; references: of each hypothesis, 0: it varies. As diffulm_bleu_tokenize. Since 0.1.
     pub fn diffulm_bleu_signature(options: *const diffulm_bleu_options, references: usize, buffer: *mut c_char, capacity: usize, length: *mut usize) -> i32;
-    pub fn diffulm_chrf_options_init(options: *mut diffulm_chrf_options);
+    pub fn diffulm_chrf_options_init(options: *mut diffulm_chrf_options, struct_size: usize);
     /// Adds one hypothesis against the reference that it fits best. options may be NULL. Since 0.1.
     pub fn diffulm_chrf_add(options: *const diffulm_chrf_options, hypothesis: *const diffulm_string, references: *const diffulm_string, count: usize, statistics: *mut diffulm_chrf_statistics) -> i32;
     /// score: percent. Since 0.1.
@@ -1105,7 +1105,7 @@ extern "C" {
     pub fn diffulm_bootstrap_draw(seed: u64, resample: u32, item: u32, count: usize) -> usize;
     /// The percentile interval of the mean of values [count] at `level` (0.95) from `resamples` resamples. Since 0.1.
     pub fn diffulm_bootstrap_mean(values: *const f64, count: usize, resamples: u32, level: f64, seed: u64, low: *mut f64, high: *mut f64) -> i32;
-    pub fn diffulm_model_options_init(options: *mut diffulm_model_options);
+    pub fn diffulm_model_options_init(options: *mut diffulm_model_options, struct_size: usize);
     /// Opens a Hugging Face folder: config.json and model.safetensors (or its index and shards). F32 and I8 weights stay in the mapped file; F16 and BF16 are widened. A model in I8 multiplies in 8 bits on any runtime; it can be saved and adapters attached, but not trained, pruned or merged. On success *out is the caller's (unref). Errors: E_IO, E_FORMAT and E_UNSUPPORTED name the file and the key or tensor. Any thread. Since 0.1.
     pub fn diffulm_model_open(folder: *const c_char, options: *const diffulm_model_options, out: *mut *mut diffulm_model) -> i32;
     /// A model with fresh weights from the text of a config.json (`length` bytes): matrices normal, what writes to the residual stream divided by sqrt(2 layers), norms 1, biases 0; drawn by `seed` (stream init). On success *out is the caller's (unref). Errors name the key. Any thread. Since 0.1.
@@ -1128,8 +1128,8 @@ extern "C" {
     pub fn diffulm_tokenizer_prune(from: *const c_char, to: *const c_char, used: *const i32, used_count: usize, kept: *mut i32, capacity: usize, count: *mut usize) -> i32;
     /// A model with the embedding and head rows of `kept` (ascending old ids) alone; row i is that of kept[i]. The special ids of its configuration are numbered anew. On success *out is the caller's (unref). Errors: E_ARGUMENT names an entry that does not ascend or is outside the vocabulary, and a special id that is not kept; E_UNSUPPORTED when the pad id, which position ids count from, would change. Any thread. Since 0.1.
     pub fn diffulm_model_prune(model: *const diffulm_model, kept: *const i32, count: usize, out: *mut *mut diffulm_model) -> i32;
-    /// Fills the options with the defaults, as the static initialiser does. Since 0.1.
-    pub fn diffulm_runtime_options_init(options: *mut diffulm_runtime_options);
+    /// Fills the options with the defaults, as the static initialiser does. struct_size: sizeof *options as the caller's headers have it; so it is with every function of this kind. Since 0.1.
+    pub fn diffulm_runtime_options_init(options: *mut diffulm_runtime_options, struct_size: usize);
     /// Makes a runtime. `options` may be NULL. On success *out is owned by the caller (unref). Errors: E_ARGUMENT, E_UNSUPPORTED for a backend that was not built in or a precision that this CPU (or `isa`) lacks, E_OUT_OF_MEMORY. Any thread. Since 0.1.
     pub fn diffulm_runtime_create(options: *const diffulm_runtime_options, out: *mut *mut diffulm_runtime) -> i32;
     pub fn diffulm_runtime_ref(runtime: *mut diffulm_runtime) -> *mut diffulm_runtime;
@@ -1138,7 +1138,7 @@ extern "C" {
     pub fn diffulm_runtime_describe(runtime: *const diffulm_runtime, buffer: *mut c_char, capacity: usize);
     /// "0.1.0". Since 0.1.
     pub fn diffulm_version() -> *const c_char;
-    pub fn diffulm_sampler_options_init(options: *mut diffulm_sampler_options);
+    pub fn diffulm_sampler_options_init(options: *mut diffulm_sampler_options, struct_size: usize);
     /// Makes a sampler by the name of its policy: reparam-{cond|uncond}-{deterministic|stochasticX}-{linear|cosine}  (Zheng et al. 2023; Ye et al. 2023; X is the noise's scale), cmlm (Ghazvininejad et al. 2019), ar, llada-{low_confidence|random} (Nie et al. 2025), dream-{origin|maskgit_plus|topk_margin|entropy} (Ye et al. 2025), fast-{threshold|factor} (Wu et al. 2025), eb (Ben-Hamu et al. 2025), mdlm-{ancestral|counts}-{linear|cosine} (Sahoo et al. 2024). NULL: reparam-uncond-deterministic-cosine. On success *out is the caller's (unref). Errors: E_ARGUMENT names the policy or option. Any thread. Since 0.1.
     pub fn diffulm_sampler_create(policy: *const c_char, options: *const diffulm_sampler_options, out: *mut *mut diffulm_sampler) -> i32;
     pub fn diffulm_sampler_ref(sampler: *mut diffulm_sampler) -> *mut diffulm_sampler;
@@ -1153,7 +1153,7 @@ extern "C" {
     /// One denoising step. logits: [length, vocabulary], only the rows that diffulm_sampler_needs asked for are read. On failure the state is unchanged: E_NUMERIC names a position whose logits are NaN, infinite (-inf forbids a token) or leave none, E_ARGUMENT a position whose flags or score cannot be. Since 0.1.
     pub fn diffulm_sampler_transition(sampler: *const diffulm_sampler, state: *mut diffulm_sampler_state, k: i32, logits: *const f32, vocabulary: usize) -> i32;
     /// Fills the options with the defaults, as the static initialiser does. Since 0.1.
-    pub fn diffulm_schedule_options_init(options: *mut diffulm_schedule_options);
+    pub fn diffulm_schedule_options_init(options: *mut diffulm_schedule_options, struct_size: usize);
     /// Makes a schedule by the name of its alpha, the probability that a token is clean at time t, 0 to 1: linear     1 - t (RDM; the paper's: the rate at timestep t of T is t / T), cosine     1 - cos(pi/2 (1 - t)), loglinear  1 - 0.999 t, geometric  exp(-sigma), sigma = 0.001^(1 - t) (the last three: Sahoo et al. 2024). NULL: linear. Timestep t of T is time t / T. options may be NULL. On success *out is the caller's (unref); on failure it is untouched. Errors: E_ARGUMENT names the schedule or option; E_OUT_OF_MEMORY. Any thread. Since 0.1.
     pub fn diffulm_schedule_create(name: *const c_char, options: *const diffulm_schedule_options, out: *mut *mut diffulm_schedule) -> i32;
     /// One more reference; returns its argument, NULL too. Any thread. Since 0.1.
@@ -1173,7 +1173,7 @@ extern "C" {
     /// In continuous time, 0 to 1: alpha, the mask rate 1 - alpha, and the weight -alpha' / (1 - alpha) of the likelihood bound, which needs a time above 0 and does not depend on the options. Each output may be NULL. Errors: E_ARGUMENT; the outputs are then untouched. Any thread. Sahoo et al. 2024. Since 0.1.
     pub fn diffulm_schedule_at_time(schedule: *const diffulm_schedule, time: f64, alpha: *mut f64, mask_rate: *mut f64, weight: *mut f64) -> i32;
     /// Fills the options with the defaults, as the static initialiser does. Since 0.1.
-    pub fn diffulm_training_row_options_init(options: *mut diffulm_training_row_options);
+    pub fn diffulm_training_row_options_init(options: *mut diffulm_training_row_options, struct_size: usize);
     /// Builds [bos] source target [eos]: the source without its eos, then the target without its bos. Too long a row keeps its last max_length tokens, and may lose its bos or all of its source. options may be NULL. BUFFER_TOO_SMALL where capacity is below `padded` (with capacity 0, tokens may be NULL): length, padded, source_length and length_class are written, the rest is not. Errors: E_ARGUMENT, also where pad_to is less than the row, or pads are needed and pad_id is negative; the row is then untouched. Any thread. The paper's rows. Since 0.1.
     pub fn diffulm_training_row_build(pair: *const diffulm_pair, options: *const diffulm_training_row_options, row: *mut diffulm_training_row) -> i32;
     /// The timesteps of training row number `row` in update `step`, each uniform in 1..T: independent for coupled corruption, one and the same for single, ceil(mask_ratio T) for fixed. A function of its arguments alone. Errors: E_ARGUMENT; the outputs are then untouched. Any thread. RDM, coupled training. Since 0.1.
@@ -1188,11 +1188,11 @@ extern "C" {
     pub fn diffulm_shuffle(seed: u64, epoch: u32, n: usize, order: *mut usize) -> i32;
     /// Which of n sources row `number` of a mixture comes from: inverse CDF of one draw over the weights (not negative, any positive sum). *source is set. Errors: E_ARGUMENT. Any thread. Since 0.1.
     pub fn diffulm_mixture_pick(seed: u64, number: u32, n: usize, weights: *const f64, source: *mut usize) -> i32;
-    pub fn diffulm_session_options_init(options: *mut diffulm_session_options);
+    pub fn diffulm_session_options_init(options: *mut diffulm_session_options, struct_size: usize);
     /// The session keeps references to model and sampler. On success *out is the caller's (destroy). Errors: E_ARGUMENT, E_UNSUPPORTED for a model without a head, E_OUT_OF_MEMORY. Since 0.1.
     pub fn diffulm_session_create(model: *mut diffulm_model, sampler: *mut diffulm_sampler, options: *const diffulm_session_options, out: *mut *mut diffulm_session) -> i32;
     pub fn diffulm_session_destroy(session: *mut diffulm_session);
-    pub fn diffulm_row_options_init(options: *mut diffulm_row_options);
+    pub fn diffulm_row_options_init(options: *mut diffulm_row_options, struct_size: usize);
     /// Adds a canvas. tokens, roles: [length] (DIFFULM_ROLE_…), copied. *row is its index. It starts at its own first step, whatever the other rows have done. Errors name the position. Since 0.1.
     pub fn diffulm_session_add(session: *mut diffulm_session, tokens: *const i32, length: usize, roles: *const u8, options: *const diffulm_row_options, row: *mut usize) -> i32;
     /// One denoising step of every unfinished row. DIFFULM_AGAIN: more steps remain; DIFFULM_DONE: none. report may be NULL. On failure (E_CANCELLED too) no canvas has changed and the step can be repeated. Since 0.1.
@@ -1219,19 +1219,19 @@ extern "C" {
     pub fn diffulm_session_snapshot(session: *const diffulm_session, buffer: *mut c_void, capacity: usize, length: *mut usize) -> i32;
     /// Replaces the state by a snapshot; every byte is checked, and a bad one changes nothing. Since 0.1.
     pub fn diffulm_session_restore(session: *mut diffulm_session, buffer: *const c_void, length: usize) -> i32;
-    pub fn diffulm_text_options_init(options: *mut diffulm_text_options);
+    pub fn diffulm_text_options_init(options: *mut diffulm_text_options, struct_size: usize);
     /// Adds a canvas from `length` bytes of UTF-8. A prompt becomes [bos] text [newline] masks [eos], where newline is the tokenizer's token "\n" if it has one, left out after an empty prompt; with infill, [bos] text [eos], and each mask token in the text is a position to generate; what stands before and behind its first newline is encoded apart, as prompt and answer are. *row is its index. Errors: E_ARGUMENT when no length is known or no gap is in the text, E_UTF8, E_LIMIT; the session is unchanged then. The session's thread. Since 0.1.
     pub fn diffulm_session_add_text(session: *mut diffulm_session, tokenizer: *const diffulm_tokenizer, text: *const c_char, length: usize, options: *const diffulm_text_options, row: *mut usize) -> i32;
     /// Text of a row, UTF-8 with a NUL if it fits: the generated positions (whole: all of them) without special tokens. *length (without NUL) is always set; BUFFER_TOO_SMALL when capacity is not more than it. Since 0.1.
     pub fn diffulm_session_text(session: *const diffulm_session, tokenizer: *const diffulm_tokenizer, row: usize, whole: i32, buffer: *mut c_char, capacity: usize, length: *mut usize) -> i32;
-    pub fn diffulm_tokenizer_options_init(options: *mut diffulm_tokenizer_options);
+    pub fn diffulm_tokenizer_options_init(options: *mut diffulm_tokenizer_options, struct_size: usize);
     /// Opens a folder (tokenizer.json, else sentencepiece.bpe.model read as XLM-R's, else vocab.txt as WordPiece, else vocab.json with merges.txt as byte-level BPE) or one such file by its suffix. On success *out is the caller's (unref). Errors name the file and what is wrong. Any thread. Since 0.1.
     pub fn diffulm_tokenizer_open(path: *const c_char, options: *const diffulm_tokenizer_options, out: *mut *mut diffulm_tokenizer) -> i32;
     /// A tokenizer.json in memory. Since 0.1.
     pub fn diffulm_tokenizer_open_memory(bytes: *const c_void, size: usize, options: *const diffulm_tokenizer_options, out: *mut *mut diffulm_tokenizer) -> i32;
     pub fn diffulm_tokenizer_ref(tokenizer: *mut diffulm_tokenizer) -> *mut diffulm_tokenizer;
     pub fn diffulm_tokenizer_unref(tokenizer: *mut diffulm_tokenizer);
-    pub fn diffulm_encode_options_init(options: *mut diffulm_encode_options);
+    pub fn diffulm_encode_options_init(options: *mut diffulm_encode_options, struct_size: usize);
     /// Encodes `length` bytes of UTF-8 (NUL not needed), with `pair` (may be NULL) as a second text. BUFFER_TOO_SMALL when count > capacity: nothing but count was written. Errors: E_UTF8 names the byte. Any thread. Since 0.1.
     pub fn diffulm_tokenizer_encode(tokenizer: *const diffulm_tokenizer, text: *const c_char, length: usize, pair: *const c_char, pair_length: usize, options: *const diffulm_encode_options, encoding: *mut diffulm_encoding) -> i32;
     /// Text of ids, UTF-8 with a NUL if it fits. *length (without NUL) is always set; BUFFER_TOO_SMALL when capacity is not more than it. E_ARGUMENT names position and id when an id is out of range. Any thread. Since 0.1.
@@ -1246,7 +1246,7 @@ extern "C" {
     pub fn diffulm_tokenizer_special_ids(tokenizer: *const diffulm_tokenizer, out: *mut diffulm_special_ids) -> i32;
     /// Replaces each maximal ill-formed sequence by U+FFFD, as WHATWG decoders do: *repaired bytes, without a NUL. BUFFER_TOO_SMALL when capacity is less than that. Since 0.1.
     pub fn diffulm_utf8_repair(text: *const c_char, length: usize, buffer: *mut c_char, capacity: usize, repaired: *mut usize) -> i32;
-    pub fn diffulm_trainer_options_init(options: *mut diffulm_trainer_options);
+    pub fn diffulm_trainer_options_init(options: *mut diffulm_trainer_options, struct_size: usize);
     /// A trainer on a copy of the model's weights (LoRA: on the model's own, which it keeps). On success *out is the caller's (destroy). Errors: E_ARGUMENT names the option; E_OUT_OF_MEMORY. Since 0.1.
     pub fn diffulm_trainer_create(model: *mut diffulm_model, options: *const diffulm_trainer_options, out: *mut *mut diffulm_trainer) -> i32;
     pub fn diffulm_trainer_destroy(trainer: *mut diffulm_trainer);

@@ -14,7 +14,7 @@ impl Default for DatasetOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_dataset_options_init(raw.as_mut_ptr());
+            sys::diffulm_dataset_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_dataset_options>());
             DatasetOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -190,7 +190,7 @@ impl Default for ReaderOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_reader_options_init(raw.as_mut_ptr());
+            sys::diffulm_reader_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_reader_options>());
             ReaderOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -221,7 +221,7 @@ impl Default for LikelihoodOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_likelihood_options_init(raw.as_mut_ptr());
+            sys::diffulm_likelihood_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_likelihood_options>());
             LikelihoodOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -276,7 +276,7 @@ impl Default for BleuOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_bleu_options_init(raw.as_mut_ptr());
+            sys::diffulm_bleu_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_bleu_options>());
             BleuOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -330,7 +330,7 @@ impl Default for ChrfOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_chrf_options_init(raw.as_mut_ptr());
+            sys::diffulm_chrf_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_chrf_options>());
             ChrfOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -384,7 +384,7 @@ impl Default for ModelOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_model_options_init(raw.as_mut_ptr());
+            sys::diffulm_model_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_model_options>());
             ModelOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -421,7 +421,7 @@ impl Default for RuntimeOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_runtime_options_init(raw.as_mut_ptr());
+            sys::diffulm_runtime_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_runtime_options>());
             RuntimeOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -464,7 +464,7 @@ impl Default for SamplerOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_sampler_options_init(raw.as_mut_ptr());
+            sys::diffulm_sampler_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_sampler_options>());
             SamplerOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -567,7 +567,7 @@ impl Default for ScheduleOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_schedule_options_init(raw.as_mut_ptr());
+            sys::diffulm_schedule_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_schedule_options>());
             ScheduleOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -610,7 +610,7 @@ impl Default for TrainingRowOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_training_row_options_init(raw.as_mut_ptr());
+            sys::diffulm_training_row_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_training_row_options>());
             TrainingRowOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -653,7 +653,7 @@ impl Default for SessionOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_session_options_init(raw.as_mut_ptr());
+            sys::diffulm_session_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_session_options>());
             SessionOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -714,7 +714,7 @@ impl Default for RowOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_row_options_init(raw.as_mut_ptr());
+            sys::diffulm_row_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_row_options>());
             RowOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -745,7 +745,7 @@ impl Default for TextOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_text_options_init(raw.as_mut_ptr());
+            sys::diffulm_text_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_text_options>());
             TextOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -782,7 +782,7 @@ impl Default for TokenizerOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_tokenizer_options_init(raw.as_mut_ptr());
+            sys::diffulm_tokenizer_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_tokenizer_options>());
             TokenizerOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -807,7 +807,7 @@ impl Default for EncodeOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_encode_options_init(raw.as_mut_ptr());
+            sys::diffulm_encode_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_encode_options>());
             EncodeOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }
@@ -832,7 +832,7 @@ impl Default for TrainerOptions {
     fn default() -> Self {
         let mut raw = MaybeUninit::zeroed();
         unsafe {
-            sys::diffulm_trainer_options_init(raw.as_mut_ptr());
+            sys::diffulm_trainer_options_init(raw.as_mut_ptr(), std::mem::size_of::<sys::diffulm_trainer_options>());
             TrainerOptions { raw: raw.assume_init(), texts: Vec::new() }
         }
     }

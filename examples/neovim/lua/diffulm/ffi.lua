@@ -88,6 +88,7 @@ struct diffulm_session_options {
   uint64_t seed;
   int32_t stop_id;
   int32_t recompute;
+  int64_t source_refresh;
 };
 struct diffulm_change {
   size_t row;
