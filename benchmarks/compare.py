@@ -1,13 +1,14 @@
-"""Our denoising and training steps beside PyTorch's, interleaved in one run.
+"""Our denoising and training steps beside PyTorch's and other engines', interleaved in one run.
 
-  compare.py BENCH [--geometry small|base] [--threads 2] [--outer 2] [--rounds 3]
+  compare.py BENCH [--geometry small|base] [--threads 2] [--outer 2] [--rounds 3] [--ours float32,int8] [--peers onnxruntime:int8]
 
-BENCH is the built bench program. Prints JSON lines of both, then a table of ratios of the minima (below 1: we are
+BENCH is the built bench program. Prints JSON lines of all, then a table of ratios of the minima to PyTorch's (below 1:
 faster). PyTorch runs the same random-weight XLM-R through transformers, f32, eager, without padding where the rows
 are of one length and padded where they are ragged; training is AdamW fused, clip 1, 261 masked positions on average.
 """
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -74,6 +75,30 @@ def lines(command):
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
+def commands(args):
+    """(column, command) of everything that a round runs."""
+    common = ["--geometry", args.geometry, "--threads", str(args.threads), "--rounds", str(args.rounds)]
+    yield "torch", [sys.executable, __file__, args.bench, "--torch"] + common
+    for name in args.ours.split(","):
+        option = [] if name == "float32" else [f"--{name}", "1"]
+        yield f"ours {name}", [args.bench, "--only", "denoise", *option] + common
+        if name != "int8":  # it does not train
+            yield f"ours {name}", [args.bench, "--only", "train", *option] + common
+    for peer in filter(None, args.peers.split(",")):
+        script, variant = peer.split(":")
+        yield peer, [sys.executable, f"{args.peer_scripts}/encode_{script}.py", "--variant", variant, "--folder", args.peer_models] + common
+
+
+def table(columns):
+    """Milliseconds of PyTorch, then every other's ratio to it."""
+    keys = list(dict.fromkeys(key for column in columns.values() for key in column))
+    print("| | torch, ms | " + " | ".join(name for name in columns if name != "torch") + " |\n|---|" + "---|" * len(columns))
+    for key in keys:
+        reference = columns["torch"].get(key) or columns["torch"].get((key[0], key[1], "step"))
+        cells = [f"{column[key] / reference:.2f}" if key in column else "" for name, column in columns.items() if name != "torch"]
+        print(f"| {' '.join(key)} | {reference:.1f} | " + " | ".join(cells) + " |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bench")
@@ -81,24 +106,26 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--outer", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ours", default="float32", help="precisions of ours: float32,bfloat16,int8 [float32]")
+    parser.add_argument("--peers", default="", help="other engines and their kinds: onnxruntime:f32,onnxruntime:int8,openvino:int8 …")
+    parser.add_argument("--peer-scripts", default="../shared/peers", help="where encode_onnxruntime.py and the like are")
+    parser.add_argument("--peer-models", default="build/peers", help="where they keep their models")
     parser.add_argument("--torch", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.torch:
         torch_round(args)
         return
-    common = ["--geometry", args.geometry, "--threads", str(args.threads), "--rounds", str(args.rounds)]
-    ours, theirs = {}, {}
+    if args.peers:
+        os.makedirs(args.peer_models, exist_ok=True)
+    columns = {}
     for _ in range(args.outer):
-        for table, command in ((theirs, [sys.executable, __file__, args.bench, "--torch"] + common),
-                               (ours, [args.bench, "--only", "denoise"] + common), (ours, [args.bench, "--only", "train"] + common)):
+        for column, command in commands(args):
             for line in lines(command):
                 print(json.dumps(line), flush=True)
                 key = line["bench"], line.get("case", "train"), line.get("part", "step")
-                table[key] = min(table.get(key, 1e18), line["ms"])
-    print(f"{'':28}{'ours ms':>10}{'torch ms':>10}{'ratio':>8}")
-    for key, ms in ours.items():
-        peer = theirs.get(key) or theirs.get((key[0], key[1], "step"))
-        print(f"{' '.join(key):28}{ms:10.1f}{peer:10.1f}{ms / peer:8.2f}")
+                seen = columns.setdefault(column, {})
+                seen[key] = min(seen.get(key, 1e18), line["ms"])
+    table(columns)
 
 
 main()

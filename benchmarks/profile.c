@@ -92,16 +92,16 @@ diffulm_status __wrap_dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t
 }
 
 diffulm_status __real_dulm_gemm_int8(const struct diffulm_runtime *, size_t, size_t, size_t,
-                                     const float *, const struct dulm_matrix8 *, bool, float *,
-                                     size_t);
+                                     const float *, const struct dulm_matrix8 *, const float *,
+                                     float *, size_t);
 diffulm_status __wrap_dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
-                                     const float *x, const struct dulm_matrix8 *w, bool accumulate,
-                                     float *y, size_t ldy)
+                                     const float *x, const struct dulm_matrix8 *w,
+                                     const float *bias, float *y, size_t ldy)
 {
     const double start = now();
-    const diffulm_status rc = __real_dulm_gemm_int8(rt, m, n, k, x, w, accumulate, y, ldy);
+    const diffulm_status rc = __real_dulm_gemm_int8(rt, m, n, k, x, w, bias, y, ldy);
     add(PRODUCTS_FORWARD, start, 2 * product_of(m, n) * (double)k,
-        4 * product_of(m, k) + product_of(n, k) + 4 * product_of(m, n) * (accumulate ? 2 : 1));
+        4 * product_of(m, k) + product_of(n, k) + 4 * product_of(m, n));
     return rc;
 }
 
@@ -274,7 +274,7 @@ static double peak_of(diffulm_runtime *runtime)
         const double start = now();
         const diffulm_status rc =
             runtime->precision == DIFFULM_PRECISION_INT8
-                ? __real_dulm_gemm_int8(runtime, N, N, N, x + N * N, &w, false, x + 2 * N * N, N)
+                ? __real_dulm_gemm_int8(runtime, N, N, N, x + N * N, &w, NULL, x + 2 * N * N, N)
                 : __real_dulm_gemm(runtime, false, false, N, N, N, x, N, x + N * N, N, false,
                                    x + 2 * N * N, N);
         if (rc < 0)

@@ -19,17 +19,19 @@ static float *values(const struct dulm_weights *w, int layer, int slot)
 }
 
 diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int slot, size_t rows,
-                                size_t in, size_t out, const float *x, bool accumulate, float *y,
+                                size_t in, size_t out, const float *x, const float *b, float *y,
                                 size_t ldy)
 {
     const struct dulm_matrix8 *bytes = dulm_quantized_at(pass->quantized, layer, slot);
     if (bytes)
-        return dulm_gemm_int8(pass->rt, rows, out, in, x, bytes, accumulate, y, ldy);
+        return dulm_gemm_int8(pass->rt, rows, out, in, x, bytes, b, y, ldy);
     const float *w = values(pass->weights, layer, slot);
     const uint16_t *rounded = dulm_rounded_find(pass->rounded, w);
+    if (b)
+        dulm_fill_rows(pass->rt, rows, out, ldy, b, y);
     return rounded
-               ? dulm_gemm_rounded(pass->rt, rows, out, in, x, in, rounded, accumulate, y, ldy)
-               : dulm_gemm(pass->rt, false, true, rows, out, in, x, in, w, in, accumulate, y, ldy);
+               ? dulm_gemm_rounded(pass->rt, rows, out, in, x, in, rounded, b != NULL, y, ldy)
+               : dulm_gemm(pass->rt, false, true, rows, out, in, x, in, w, in, b != NULL, y, ldy);
 }
 
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, size_t in, size_t out,
@@ -37,9 +39,7 @@ diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, si
 {
     const float *b = values(pass->weights, layer, slot + 1);
     const size_t rows = pass->tokens;
-    if (b)
-        dulm_fill_rows(pass->rt, rows, out, ldy, b, y);
-    diffulm_status rc = dulm_multiply_by(pass, layer, slot, rows, in, out, x, b != NULL, y, ldy);
+    diffulm_status rc = dulm_multiply_by(pass, layer, slot, rows, in, out, x, b, y, ldy);
     const struct dulm_adapter *a = adapter_of(pass->weights, layer, slot);
     if (rc < 0 || !a)
         return rc;

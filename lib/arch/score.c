@@ -178,9 +178,6 @@ diffulm_status dulm_head(struct dulm_workspace *ws, const struct diffulm_model *
         rc = dulm_head_transform(&ws->pass, count, rows, dense, dense, normed);
     if (rc < 0)
         return rc;
-    const float *bias = model->weights.global[DULM_DECODER_B];
-    if (bias)
-        dulm_fill_rows(model->runtime, count, v, v, bias, logits);
-    return dulm_multiply_by(&ws->pass, -1, DULM_DECODER_W, count, d, v, normed, bias != NULL,
-                            logits, v);
+    return dulm_multiply_by(&ws->pass, -1, DULM_DECODER_W, count, d, v, normed,
+                            model->weights.global[DULM_DECODER_B], logits, v);
 }

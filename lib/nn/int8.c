@@ -26,7 +26,7 @@ struct job {
     const struct dulm_matrix8 *w;
     size_t first; /* row of W */
     int32_t top;
-    bool accumulate;
+    const float *bias;
     uint8_t *rounded;
     int32_t *results, *zeros;
     float *scales, *y;
@@ -48,7 +48,7 @@ static void scale_part(void *user, size_t begin, size_t end, int worker)
     for (size_t r = begin; r < end; r++)
         j->rt->kernels->dequantize_row(j->n, j->results + r * j->n, j->scales[r], j->zeros[r],
                                        j->w->scales + j->first, j->w->sums + j->first,
-                                       j->accumulate, j->y + r * j->ldy);
+                                       j->bias ? j->bias + j->first : NULL, j->y + r * j->ldy);
 }
 
 static void product_part(void *user, size_t begin, size_t end, int worker)
@@ -76,7 +76,7 @@ static size_t least(size_t a, size_t b)
 }
 
 diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
-                              const float *x, const struct dulm_matrix8 *w, bool accumulate,
+                              const float *x, const struct dulm_matrix8 *w, const float *bias,
                               float *y, size_t ldy)
 {
     if (k > DULM_INT8_INNER)
@@ -87,7 +87,7 @@ diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t
         &rt->room->copies, rows * (columns * sizeof(int32_t) + 2 * sizeof(int32_t) + k));
     if (!block)
         return dulm_fail_memory();
-    struct job job = {.rt = rt, .k = k, .ldy = ldy, .w = w, .accumulate = accumulate};
+    struct job job = {.rt = rt, .k = k, .ldy = ldy, .w = w, .bias = bias};
     job.top = dulm_int8_top(rt);
     job.results = (int32_t *)block->data;
     job.zeros = job.results + rows * columns;

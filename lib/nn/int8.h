@@ -15,9 +15,9 @@ struct dulm_matrix8 {
 /* Sums of more products than these might not fit 32 bits. */
 #define DULM_INT8_INNER ((size_t)65536)
 
-/* y[m, n] (ldy) (+)= x[m, k] (without gaps) W^T. */
+/* y[m, n] (ldy) = x[m, k] (without gaps) W^T + bias; bias may be NULL. */
 diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
-                              const float *x, const struct dulm_matrix8 *w, bool accumulate,
+                              const float *x, const struct dulm_matrix8 *w, const float *bias,
                               float *y, size_t ldy) DIFFULM_MUST_USE;
 
 /* The greatest value of an activation that products get right: 255, or 127 where the CPU adds up pairs in 16 bits. */

@@ -61,9 +61,9 @@ struct dulm_kernels {
     /* Rows [begin, end) of C[m, n] (ldc) = A[m, k] B[n, k]^T, in whole numbers. */
     void (*gemm_u8s8)(size_t begin, size_t end, size_t n, size_t k, const uint8_t *a,
                       const int8_t *b, int32_t *c, size_t ldc);
-    /* y[j] (+)= scale scales[j] (c[j] - zero sums[j]). */
+    /* y[j] = scale scales[j] (c[j] - zero sums[j]) + bias[j]; bias may be NULL. */
     void (*dequantize_row)(size_t n, const int32_t *c, float scale, int32_t zero,
-                           const float *scales, const int32_t *sums, bool accumulate, float *y);
+                           const float *scales, const int32_t *sums, const float *bias, float *y);
     /* y = a + b. */
     void (*add)(size_t count, const float *a, const float *b, float *y);
 

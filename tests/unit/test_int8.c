@@ -91,12 +91,12 @@ struct shape {
 };
 
 /* Against whole numbers: what was rounded, multiplied out in double precision. */
-static void check_product(const diffulm_runtime *rt, struct shape s, bool accumulate)
+static void check_product(const diffulm_runtime *rt, struct shape s, bool with_bias)
 {
     const size_t ldy = s.n + 3;
     float *x = malloc(s.m * s.k * sizeof *x), *y = malloc(s.m * ldy * sizeof *y);
     int8_t *q = malloc(s.n * s.k);
-    float *scales = malloc(s.n * sizeof *scales);
+    float *scales = malloc(s.n * sizeof *scales), *bias = malloc(s.n * sizeof *bias);
     int32_t *sums = malloc(s.n * sizeof *sums), zero;
     uint8_t *u = malloc(s.k);
     float scale;
@@ -105,19 +105,21 @@ static void check_product(const diffulm_runtime *rt, struct shape s, bool accumu
     for (size_t i = 0; i < s.n * s.k; i++)
         q[i] = (int8_t)((i * 7907) % 255) - 127;
     for (size_t j = 0; j < s.n; j++)
-        scales[j] = 0.01f * (1 + number(j));
+        scales[j] = 0.01f * (1 + number(j)), bias[j] = 7 * number(j + 1);
     for (size_t i = 0; i < s.m * ldy; i++)
         y[i] = 5;
     dulm_sum_rows_int8(rt, s.n, s.k, q, sums);
     const struct dulm_matrix8 w = {q, scales, sums};
-    assert_int_equal(dulm_gemm_int8(rt, s.m, s.n, s.k, x, &w, accumulate, y, ldy), DIFFULM_OK);
+    assert_int_equal(dulm_gemm_int8(rt, s.m, s.n, s.k, x, &w, with_bias ? bias : NULL, y, ldy),
+                     DIFFULM_OK);
     for (size_t i = 0; i < s.m; i++) {
         rt->kernels->quantize_row(s.k, x + i * s.k, dulm_int8_top(rt), u, &scale, &zero);
         for (size_t j = 0; j < s.n; j++) {
             int64_t sum = 0;
             for (size_t p = 0; p < s.k; p++)
                 sum += (int64_t)(u[p] - zero) * q[j * s.k + p];
-            const double want = (double)scale * (double)scales[j] * (double)sum + 5 * accumulate;
+            const double want =
+                (double)scale * (double)scales[j] * (double)sum + (with_bias ? (double)bias[j] : 0);
             assert_true(fabs((double)y[i * ldy + j] - want) <= 1e-5 * (1 + fabs(want)));
         }
         for (size_t j = s.n; j < ldy; j++)
@@ -127,6 +129,7 @@ static void check_product(const diffulm_runtime *rt, struct shape s, bool accumu
     free(y);
     free(q);
     free(scales);
+    free(bias);
     free(sums);
     free(u);
 }

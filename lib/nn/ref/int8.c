@@ -111,12 +111,12 @@ void K(gemm_u8s8)(size_t begin, size_t end, size_t n, size_t k, const uint8_t *a
 }
 
 void K(dequantize_row)(size_t n, const int32_t *c, float scale, int32_t zero, const float *scales,
-                       const int32_t *sums, bool accumulate, float *y)
+                       const int32_t *sums, const float *bias, float *y)
 {
     float *restrict to = y;
-    if (accumulate)
+    if (bias)
         for (size_t j = 0; j < n; j++)
-            to[j] += (float)(c[j] - zero * sums[j]) * (scale * scales[j]);
+            to[j] = (float)(c[j] - zero * sums[j]) * (scale * scales[j]) + bias[j];
     else
         for (size_t j = 0; j < n; j++)
             to[j] = (float)(c[j] - zero * sums[j]) * (scale * scales[j]);

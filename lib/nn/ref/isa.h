@@ -41,7 +41,7 @@ int32_t K(sum_int8)(size_t n, const int8_t *q);
 void K(gemm_u8s8)(size_t begin, size_t end, size_t n, size_t k, const uint8_t *a, const int8_t *b,
                   int32_t *c, size_t ldc);
 void K(dequantize_row)(size_t n, const int32_t *c, float scale, int32_t zero, const float *scales,
-                       const int32_t *sums, bool accumulate, float *y);
+                       const int32_t *sums, const float *bias, float *y);
 void K(add)(size_t count, const float *a, const float *b, float *y);
 void K(cross_entropy)(size_t n, float *logits, size_t target, float d_ce, float d_uniform,
                       double *ce, double *uniform_ce);
