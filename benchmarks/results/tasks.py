@@ -23,7 +23,7 @@ ORDER = ("ag_news", "glue_qqp", "wiki_qa", "app_reviews", "yelp_review_full", "p
          "common_gen", "samsum", "sciq", "quartz", "commonsense_qa", "cosmos_qa")
 UNSEEN = ("amazon_polarity", "glue_mrpc")
 COUNTS = (0, 1, 4, 16)
-TESTED = 40  # rows of each wording
+TESTED = 20  # rows of each wording
 TESTS = ("unseen wording", "unseen task", "unseen task, two-shot")
 LONGEST = 500  # characters of a prompt
 

@@ -1,17 +1,16 @@
-"""Manual page and shell completions from what `diffulm --describe` says: manual.py PROGRAM OUTPUT_FOLDER
+"""Manual page and shell completions from what `diffulm --describe` says: manual.py DESCRIPTION OUTPUT_FOLDER
 
 Writes diffulm.1, diffulm.bash, _diffulm and diffulm.fish.
 """
 import json
 import pathlib
 import re
-import subprocess
 import sys
 
 
-def described(program):
+def described(path):
     """The program, and its commands with their options: dictionaries."""
-    text = subprocess.run([program, "--describe"], check=True, capture_output=True, encoding="utf-8").stdout
+    text = pathlib.Path(path).read_text(encoding="utf-8")
     lines = [json.loads(line) for line in text.splitlines()]
     return lines[0], lines[1:]
 

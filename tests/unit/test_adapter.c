@@ -25,7 +25,7 @@ static double distance(const diffulm_model *a, const diffulm_model *b)
     logits_of(a, x);
     logits_of(b, y);
     for (int i = 0; i < LOGITS; i++)
-        most = fmax(most, fabs((double)x[i] - (double)y[i]));
+        most = larger(most, fabs((double)x[i] - (double)y[i]));
     return most;
 }
 

@@ -201,8 +201,8 @@ static float largest_difference(const float *a, const float *b, size_t n, float 
     float difference = 0;
     *most = 0;
     for (size_t i = 0; i < n; i++) {
-        difference = fmaxf(difference, fabsf(a[i] - b[i]));
-        *most = fmaxf(*most, fabsf(b[i]));
+        difference = (float)larger((double)difference, (double)fabsf(a[i] - b[i]));
+        *most = (float)larger((double)*most, (double)fabsf(b[i]));
     }
     return difference;
 }

@@ -290,7 +290,7 @@ static double largest_difference(const float *a, const float *b, size_t count)
 {
     double most = 0;
     for (size_t i = 0; i < count; i++)
-        most = fmax(most, fabs((double)a[i] - (double)b[i]));
+        most = larger(most, fabs((double)a[i] - (double)b[i]));
     return most;
 }
 

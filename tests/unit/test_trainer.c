@@ -87,7 +87,7 @@ static double distance(const diffulm_model *a, const diffulm_model *b)
         const float *x = dulm_weights_get(&a->weights, p), *y = dulm_weights_get(&b->weights, p);
         for (size_t k = 0; memcmp(x, y, p->elements * sizeof *x) != 0 && k < p->elements; k++)
             if (!(isnan(x[k]) && isnan(y[k])))
-                most = fmax(most, fabs((double)x[k] - (double)y[k]));
+                most = larger(most, fabs((double)x[k] - (double)y[k]));
     }
     return most;
 }
