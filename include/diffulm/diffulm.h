@@ -9,6 +9,7 @@
 #include <diffulm/files.h>
 #include <diffulm/length.h>
 #include <diffulm/likelihood.h>
+#include <diffulm/memory.h>
 #include <diffulm/metrics.h>
 #include <diffulm/model.h>
 #include <diffulm/prune.h>

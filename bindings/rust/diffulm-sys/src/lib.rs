@@ -373,6 +373,19 @@ pub struct diffulm_likelihood {
     pub tokens: usize,
 }
 
+/// The callbacks run on whichever thread needs memory, several at a time, and must not call the library.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct diffulm_allocator {
+    pub struct_size: usize,
+    /// handed to the callbacks
+    pub user: *mut c_void,
+    /// `bytes` (never 0) at a multiple of `alignment`, 16 or 64; NULL: there are none, and the call fails with E_OUT_OF_MEMORY.
+    pub allocate: Option<unsafe extern "C" fn(*mut c_void, usize, usize) -> *mut c_void>,
+    /// Gives back what allocate returned. `bytes` is what was asked for.
+    pub release: Option<unsafe extern "C" fn(*mut c_void, *mut c_void, usize)>,
+}
+
 /// metrics.h: what the field reports of texts: BLEU, chrF, ROUGE, matches and numbers, and confidence intervals. Scores equal those of sacrebleu 2.6, rouge_score 0.1 and the SQuAD script; statistics of single texts add up, so that a corpus needs one pass and a resample none. All calls: any thread; texts are UTF-8, lengths in bytes; errors are E_ARGUMENT, E_UTF8 (names the byte) and E_OUT_OF_MEMORY, and outputs are then untouched.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -1081,6 +1094,10 @@ extern "C" {
     pub fn diffulm_likelihood_bound(model: *const diffulm_model, rows: *const diffulm_rows, first_row: u32, options: *const diffulm_likelihood_options, out: *mut diffulm_likelihood) -> i32;
     /// The pseudo-log-likelihood (Salazar et al. 2020): the sum over the target's tokens of log p(token | all others), each masked alone; exp(-sum / tokens) is the pseudo-perplexity. samples, timesteps and seed are not used. Otherwise as diffulm_likelihood_bound. Since 0.1.
     pub fn diffulm_likelihood_pseudo(model: *const diffulm_model, rows: *const diffulm_rows, options: *const diffulm_likelihood_options, out: *mut diffulm_likelihood) -> i32;
+    /// Takes all memory of the library's own from the host, in the whole process, from now on; NULL: from the C library, as at the start. The struct is copied. What oneDNN, JSON and regular expressions allocate inside is not the library's own, nor are mapped files. Call it before anything else: E_STATE while a block is in use. Not beside any other call. Since 0.1.
+    pub fn diffulm_set_allocator(allocator: *const diffulm_allocator) -> i32;
+    /// Blocks of memory that the library holds now: 0 when every handle has been given back, so a host can look for those it forgot. A default runtime's team of threads holds none. Any thread. Since 0.1.
+    pub fn diffulm_memory_blocks() -> usize;
     pub fn diffulm_bleu_options_init(options: *mut diffulm_bleu_options, struct_size: usize);
     /// Adds one hypothesis with its `count` references. options may be NULL. Since 0.1.
     pub fn diffulm_bleu_add(options: *const diffulm_bleu_options, hypothesis: *const diffulm_string, references: *const diffulm_string, count: usize, statistics: *mut diffulm_bleu_statistics) -> i32;
@@ -1355,6 +1372,11 @@ mod tests {
         assert_eq!(offset!(diffulm_likelihood, log_probability), 8);
         assert_eq!(offset!(diffulm_likelihood, standard_error), 16);
         assert_eq!(offset!(diffulm_likelihood, tokens), 24);
+        assert_eq!(size_of::<diffulm_allocator>(), 32);
+        assert_eq!(offset!(diffulm_allocator, struct_size), 0);
+        assert_eq!(offset!(diffulm_allocator, user), 8);
+        assert_eq!(offset!(diffulm_allocator, allocate), 16);
+        assert_eq!(offset!(diffulm_allocator, release), 24);
         assert_eq!(size_of::<diffulm_string>(), 16);
         assert_eq!(offset!(diffulm_string, data), 0);
         assert_eq!(offset!(diffulm_string, length), 8);
