@@ -6,6 +6,7 @@
 #include "base/abi.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "io/limits.h"
 
 #define READ_AT_ONCE ((size_t)16 << 20)
 
@@ -37,9 +38,10 @@ static diffulm_status stopped(const struct dulm_file *file, const char *callback
 static diffulm_status read_whole(const struct diffulm_files *files, const char *name,
                                  uint64_t bytes, struct dulm_file *file)
 {
-    if (bytes > SIZE_MAX / 2)
-        return dulm_fail(DIFFULM_E_LIMIT, "%s: %llu bytes do not fit into memory", file->name,
-                         (unsigned long long)bytes);
+    if (bytes >= DULM_LIMIT_FILE_BYTES || bytes > SIZE_MAX / 2)
+        return dulm_fail(DIFFULM_E_LIMIT,
+                         "%s: the host says %llu bytes, fewer than %llu may be read", file->name,
+                         (unsigned long long)bytes, (unsigned long long)DULM_LIMIT_FILE_BYTES);
     unsigned char *data = dulm_alloc_tensor((size_t)bytes, 1);
     if (!data)
         return dulm_fail_memory();
