@@ -5,13 +5,12 @@
 Every run reads 2,048 tokens an update, counted after corruption: a coupled pair takes two for one of its row. BLEU is that of the first
 250 validation sentences; the test set is not looked at. A run that is there is not made again, one that was stopped goes on.
 """
-import argparse
 import concurrent.futures
 import json
 import os
 import subprocess
 
-from multi30k import finetune, first_layers, keep_report, kept_report, prepare_data, write_jsonl, write_results
+from multi30k import finetune, first_layers, keep_report, kept_report, options, prepare_data, write_jsonl, write_results
 
 STEPS = (1, 4, 10)
 BASE = {"corruption": "single", "weight": "constant", "tokens": 2048, "lr": 5e-4}
@@ -73,15 +72,8 @@ def run(program, work, data, name, updates, precision):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program")
-    parser.add_argument("data")
-    parser.add_argument("--work", default="build/multi30k")
-    parser.add_argument("--updates", type=int, default=250)
-    parser.add_argument("--precision", default="float32")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser = options(__doc__, "build/multi30k", 250)
     parser.add_argument("--runs", default=";".join(RUNS), help="names, between semicolons [all]")
-    parser.add_argument("--out")
     a = parser.parse_args()
     work, program, data = os.path.abspath(a.work), os.path.abspath(a.program), os.path.abspath(a.data)
     os.makedirs(work, exist_ok=True)

@@ -244,6 +244,19 @@ def commit():
     return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
 
 
+def options(description, work, updates):
+    """What the programs of all tables take."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("data")
+    parser.add_argument("--work", default=work)
+    parser.add_argument("--updates", type=int, default=updates)
+    parser.add_argument("--precision", default="float32")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--out")
+    return parser
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")

@@ -6,14 +6,13 @@ Two models with equal updates: one is taught the steps, one the result alone. Te
 kind has. Accuracy: the last number of the answer is right; by policy and by number of steps, at the reference's length, and once with a
 canvas that is longer than any answer, cut at eos.
 """
-import argparse
 import concurrent.futures
 import json
 import os
 import random
 import subprocess
 
-from multi30k import finetune, first_layers, keep_report, kept_report, write_jsonl, write_results
+from multi30k import finetune, first_layers, keep_report, kept_report, options, write_jsonl, write_results
 
 NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Greta", "Hugo", "Ida", "Jonas")
 THINGS = ("apples", "books", "coins", "eggs", "pens", "stamps", "cards", "shells")
@@ -105,15 +104,7 @@ def run(program, work, name, updates, precision):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program")
-    parser.add_argument("data")
-    parser.add_argument("--work", default="build/reasoning")
-    parser.add_argument("--updates", type=int, default=600)
-    parser.add_argument("--precision", default="float32")
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out")
-    a = parser.parse_args()
+    a = options(__doc__, "build/reasoning", 500).parse_args()
     work, program, data = os.path.abspath(a.work), os.path.abspath(a.program), os.path.abspath(a.data)
     os.makedirs(work, exist_ok=True)
     prepare(work)

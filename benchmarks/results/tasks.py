@@ -7,7 +7,6 @@ Tasks are data sets, each with several wordings of its instruction. One wording 
 one of the highest likelihood. Two-shot rows have two others of the same wording, solved, in front. Every run has the same updates of 2,048
 tokens; `none` is an encoder with a fresh head that was finetuned on nothing.
 """
-import argparse
 import collections
 import concurrent.futures
 import csv
@@ -17,7 +16,7 @@ import random
 import subprocess
 import sys
 
-from multi30k import commit, finetune, first_layers, keep_report, kept_report, write_jsonl
+from multi30k import commit, finetune, first_layers, keep_report, kept_report, options, write_jsonl
 
 ORDER = ("ag_news", "glue_qqp", "wiki_qa", "app_reviews", "yelp_review_full", "paws_labeled_final", "qasc", "social_i_qa", "wiqa", "gigaword",
          "common_gen", "samsum", "sciq", "quartz", "commonsense_qa", "cosmos_qa")
@@ -113,15 +112,7 @@ def run(program, work, count, updates, precision):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program")
-    parser.add_argument("data")
-    parser.add_argument("--work", default="build/tasks")
-    parser.add_argument("--updates", type=int, default=400)
-    parser.add_argument("--precision", default="float32")
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out")
-    a = parser.parse_args()
+    a = options(__doc__, "build/tasks", 300).parse_args()
     work, program, data = os.path.abspath(a.work), os.path.abspath(a.program), os.path.abspath(a.data)
     os.makedirs(work, exist_ok=True)
     frequent = prepare(data, work)

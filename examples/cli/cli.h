@@ -69,6 +69,9 @@ struct cli_compute {
         "int8", NULL, "matrix products in 8 bits: the fastest, a little less exact", CLI_FLAG,     \
             &(c).int8                                                                              \
     }
+/* Copies a file; 0, or prints why not and returns an exit code. */
+int cli_copy_file(const char *command, const char *from, const char *to);
+
 /* -1, or the exit code where two precisions are asked for. */
 int cli_compute_check(const char *command, const struct cli_compute *compute);
 diffulm_status cli_bundle_open(const char *folder, const struct cli_compute *compute,

@@ -62,25 +62,11 @@ int output_open(struct run *run)
     return run->metrics ? 0 : cli_error(FINETUNE, CLI_FAILED, "%s: %s", path, strerror(errno));
 }
 
-static int copy_file(const char *from, const char *to)
-{
-    size_t length;
-    char *text = cli_read_path(from, &length);
-    FILE *file = text ? fopen(to, "wb") : NULL;
-    bool good = file && fwrite(text, 1, length, file) == length;
-    if (file)
-        good = fclose(file) == 0 && good;
-    free(text);
-    return good ? 0
-                : cli_error(FINETUNE, CLI_FAILED, "%s: cannot be copied to %s: %s", from, to,
-                            strerror(errno));
-}
-
 static int copy_into(void *user, const char *path, const char *name)
 {
     char to[4096];
     snprintf(to, sizeof to, "%s/%s", (const char *)user, name);
-    return copy_file(path, to);
+    return cli_copy_file(FINETUNE, path, to);
 }
 
 int output_copy_tokenizer(const struct run *run, const char *folder)

@@ -1,7 +1,4 @@
 /* quantize.c: `diffulm quantize`: a model with its matrices in 8 bits, beside what else a folder needs. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "cli.h"
@@ -25,18 +22,7 @@ static int copy(const char *from, const char *to, const char *name)
     struct stat status;
     snprintf(source, sizeof source, "%s/%s", from, name);
     snprintf(path, sizeof path, "%s/%s", to, name);
-    if (stat(source, &status) != 0)
-        return 0;
-    size_t length;
-    char *text = cli_read_path(source, &length);
-    FILE *file = text ? fopen(path, "wb") : NULL;
-    bool good = file && fwrite(text, 1, length, file) == length;
-    if (file)
-        good = fclose(file) == 0 && good;
-    free(text);
-    return good ? 0
-                : cli_error(ME, CLI_FAILED, "%s: cannot be copied to %s: %s", source, path,
-                            strerror(errno));
+    return stat(source, &status) == 0 ? cli_copy_file(ME, source, path) : 0;
 }
 
 static double megabytes(const char *folder)

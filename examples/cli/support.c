@@ -83,6 +83,20 @@ double cli_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+int cli_copy_file(const char *command, const char *from, const char *to)
+{
+    size_t length;
+    char *text = cli_read_path(from, &length);
+    FILE *file = text ? fopen(to, "wb") : NULL;
+    bool good = file && fwrite(text, 1, length, file) == length;
+    if (file)
+        good = fclose(file) == 0 && good;
+    free(text);
+    return good ? 0
+                : cli_error(command, CLI_FAILED, "%s: cannot be copied to %s: %s", from, to,
+                            strerror(errno));
+}
+
 int cli_compute_check(const char *command, const struct cli_compute *compute)
 {
     return compute->bfloat16 && compute->int8
