@@ -21,7 +21,6 @@ from multi30k import commit, finetune, first_layers, keep_report, kept_report, o
 ORDER = ("ag_news", "glue_qqp", "wiki_qa", "app_reviews", "yelp_review_full", "paws_labeled_final", "qasc", "social_i_qa", "wiqa", "gigaword",
          "common_gen", "samsum", "sciq", "quartz", "commonsense_qa", "cosmos_qa")
 UNSEEN = ("amazon_polarity", "glue_mrpc")
-COUNTS = (0, 1, 4, 16)
 TESTED = 20  # rows of each wording
 TESTS = ("unseen wording", "unseen task", "unseen task, two-shot")
 LONGEST = 500  # characters of a prompt
@@ -56,7 +55,7 @@ def test_rows(wording, rows, shots):
     return out
 
 
-def prepare(data, work):
+def prepare(data, work, counts):
     tasks = read(data)
     tests = collections.defaultdict(list)
     kept = {}
@@ -71,7 +70,7 @@ def prepare(data, work):
             tests["unseen task, two-shot"] += test_rows(wording, rows, 2)
     for name, rows in tests.items():
         write_jsonl(f"{work}/{name.replace(' ', '-').replace(',', '')}.jsonl", rows)
-    for count in COUNTS[1:]:
+    for count in filter(None, counts):
         rows = [row for task in ORDER[:count] for wording, all_rows in tasks[task].items() if wording != kept[task]
                 for row in all_rows if len(row["inputs"]) <= LONGEST]
         write_jsonl(f"{work}/tasks-{count}.jsonl", [{"source": r["inputs"], "target": r["targets"]} for r in rows])
@@ -112,14 +111,17 @@ def run(program, work, count, updates, precision):
 
 
 def main():
-    a = options(__doc__, "build/tasks", 300).parse_args()
+    parser = options(__doc__, "build/tasks", 300)
+    parser.add_argument("--counts", default="0,1,4,16", help="numbers of tasks [0,1,4,16]")
+    a = parser.parse_args()
+    counts = [int(count) for count in a.counts.split(",")]
     work, program, data = os.path.abspath(a.work), os.path.abspath(a.program), os.path.abspath(a.data)
     os.makedirs(work, exist_ok=True)
-    frequent = prepare(data, work)
+    frequent = prepare(data, work, counts)
     if not os.path.exists(f"{work}/encoder/tokenizer.json"):
         first_layers(os.path.join(data, "models", "me5-small-pruned"), f"{work}/encoder")
     with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
-        results = list(pool.map(lambda count: run(program, work, count, a.updates, a.precision), COUNTS))
+        results = list(pool.map(lambda count: run(program, work, count, a.updates, a.precision), counts))
     print("| tasks | " + " | ".join(frequent) + " |\n|---|" + "---|" * len(frequent))
     for r in results:
         print(f"| {r['tasks'] or 'none'} | " + " | ".join(f"{r['accuracy'][name]:.1f}" for name in frequent) + " |")
