@@ -36,14 +36,15 @@ struct writer {
     char *next;   /* narrowed values */
     float *scale; /* [rows of all matrices] */
     int32_t *sum; /* [rows of one] */
-    float *wide;  /* values of one parameter */
+    float *wide;  /* values of one parameter that the model keeps in 8 bits */
 };
 
-static size_t most_elements(const struct diffulm_model *m)
+static size_t most_elements_in_8_bits(const struct diffulm_model *m)
 {
     size_t most = 0;
     for (size_t i = 0; i < m->parameter_count; i++)
-        most = m->parameters[i].elements > most ? m->parameters[i].elements : most;
+        if (!dulm_weights_get(&m->weights, &m->parameters[i]) && m->parameters[i].elements > most)
+            most = m->parameters[i].elements;
     return most;
 }
 
@@ -101,8 +102,12 @@ static void add_matrix8(struct writer *w, const struct dulm_parameter *p,
 
 static void add_floats(struct writer *w, const struct dulm_parameter *p, enum dulm_dtype dtype)
 {
-    dulm_model_values(w->model, p, w->wide);
-    dulm_narrow(dtype, w->wide, p->elements, w->next);
+    const float *values = dulm_weights_get(&w->model->weights, p);
+    if (!values) {
+        dulm_model_values(w->model, p, w->wide);
+        values = w->wide;
+    }
+    dulm_narrow(dtype, values, p->elements, w->next);
     add(w, p->name, dtype, p, p->shape[1], w->next);
     w->next += aligned(p->elements * dulm_dtype_size(dtype));
 }
@@ -142,7 +147,7 @@ static diffulm_status write_tensors(const struct writer *w, const char *path)
 static diffulm_status write_weights(const struct diffulm_model *m, const char *folder,
                                     enum dulm_dtype dtype)
 {
-    size_t most_rows, rows = rows_in_8_bits(m, &most_rows);
+    size_t most_rows = 0, rows = dtype == DULM_I8 ? rows_in_8_bits(m, &most_rows) : 0;
     const size_t total = dulm_parameters_total(m->parameters, m->parameter_count);
     const size_t size = dtype == DULM_I8 ? sizeof(float) : dulm_dtype_size(dtype);
     struct dulm_tensor *tensors = dulm_alloc_zero(2 * m->parameter_count, sizeof *tensors);
@@ -150,7 +155,7 @@ static diffulm_status write_weights(const struct diffulm_model *m, const char *f
     char *narrow = dulm_alloc_tensor(total + 64 * m->parameter_count, size);
     float *scales = dulm_alloc_tensor(rows, sizeof *scales);
     int32_t *sums = dulm_alloc_tensor(most_rows, sizeof *sums);
-    float *wide = dulm_alloc_tensor(most_elements(m), sizeof *wide);
+    float *wide = dulm_alloc_tensor(most_elements_in_8_bits(m), sizeof *wide);
     char *path = dulm_path_join(folder, "model.safetensors");
     struct writer w = {m, dtype, tensors, names, 0, narrow, scales, sums, wide};
     diffulm_status rc = DIFFULM_OK;
