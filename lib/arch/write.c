@@ -116,8 +116,8 @@ static void add_all(struct writer *w)
 {
     const struct diffulm_model *m = w->model;
     const struct dulm_quantized *known = NULL;
-    /* Never fails where nothing is made; without int8 there is nothing to find. */
-    if (dulm_quantized_of(m, &known) < 0)
+    /* Where there is no memory for them, they are made one by one. */
+    if (w->dtype == DULM_I8 && dulm_quantized_of(m, &known) < 0)
         known = NULL;
     for (size_t i = 0; i < m->parameter_count; i++) {
         const struct dulm_parameter *p = &m->parameters[i];
