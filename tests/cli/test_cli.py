@@ -84,8 +84,21 @@ class Program(unittest.TestCase):
             self.assertEqual(answer, self.ok("generate", MODEL, prompt, "--int8"))
             self.assertEqual(answer, self.ok("generate", small, prompt))
             self.assertIn("int8", self.ok("inspect", small))
+            exact, computed, stored = (json.loads(self.ok("generate", *given, "--json"))["score"]
+                                       for given in ((MODEL, prompt), (MODEL, prompt, "--int8"), (small, prompt)))
+            self.assertNotEqual(exact, computed)  # the words would be the same without 8 bits, too
+            self.assertAlmostEqual(computed, stored, places=6)
             self.assertIn("another folder", run("quantize", MODEL, MODEL).stderr)
             self.assertIn("exclude each other", run("generate", small, prompt, "--int8", "--bfloat16").stderr)
+
+    def test_source_refresh_changes_scores_after_the_first_step_and_needs_full_attention(self):
+        arguments = ["generate", MODEL, "Write 4721 in German words.", "--json", "--steps", "6", "--length", "9"]
+        exact, kept = (json.loads(self.ok(*arguments, "--source-refresh", n))["steps"] for n in ("1", "6"))
+        self.assertEqual(exact[0], kept[0])
+        self.assertNotEqual(exact, kept)
+        self.assertEqual(exact, json.loads(self.ok(*arguments))["steps"])
+        self.assertIn("full attention", run(*arguments, "--source-refresh", "2", "--attention", "prefix_lm").stderr)
+        self.assertIn("--source-refresh must be", run(*arguments, "--source-refresh", "-1").stderr)
 
     def test_infill_keeps_what_is_given(self):
         text = self.ok("infill", MODEL, "Translate into German: The dog sleeps.\nDer [[1]] schläft.", "--steps", "3")
