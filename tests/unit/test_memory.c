@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "tiny.h"
 
 enum { LENGTH = 8 };
@@ -200,6 +201,26 @@ static void every_allocation_may_fail(void **state)
     }
 }
 
+static void a_block_of_the_host_s_grows_with_what_it_holds(void **state)
+{
+    (void)state;
+    struct heap h = {.left = -1};
+    const struct diffulm_allocator allocator = of(&h);
+    int *numbers = NULL;
+    size_t capacity = 0;
+    assert_int_equal(diffulm_set_allocator(&allocator), DIFFULM_OK);
+    for (int i = 0; i < 1000; i++) {
+        assert_true(dulm_grow((void **)&numbers, &capacity, (size_t)i + 1, sizeof *numbers));
+        numbers[i] = i;
+    }
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(numbers[i], i);
+    assert_int_equal(atomic_load(&h.blocks), 1);
+    dulm_free(numbers);
+    assert_int_equal(atomic_load(&h.bytes), 0);
+    assert_int_equal(diffulm_set_allocator(NULL), DIFFULM_OK);
+}
+
 static void it_changes_only_while_nothing_is_in_use(void **state)
 {
     (void)state;
@@ -222,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_s_memory_gives_the_same_results_and_comes_back),
         cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(a_block_of_the_host_s_grows_with_what_it_holds),
         cmocka_unit_test(it_changes_only_while_nothing_is_in_use),
     };
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
