@@ -38,10 +38,10 @@ DIFFULM_API void diffulm_model_options_init(struct diffulm_model_options *option
                                             size_t struct_size);
 
 /* Opens a Hugging Face folder: config.json and model.safetensors (or its index and shards). F32 and
- * I8 weights stay in the mapped file; F16 and BF16 are widened. A model in I8 multiplies in 8 bits on any runtime; it
- * can be saved and adapters attached, but not trained, pruned or merged. On success *out is the caller's (unref).
- * Errors: E_IO, E_FORMAT and E_UNSUPPORTED name the file and the key or tensor. Any thread. Since
- * 0.1. */
+ * I8 weights stay in the mapped file; so do matrices in F16 and BF16, which are widened on the way
+ * into products. A model in I8 multiplies in 8 bits on any runtime; it can be saved and adapters
+ * attached, but not trained, pruned or merged. On success *out is the caller's (unref). Errors: E_IO,
+ * E_FORMAT and E_UNSUPPORTED name the file and the key or tensor. Any thread. Since 0.1. */
 DIFFULM_API diffulm_status diffulm_model_open(const char *folder,
                                               const struct diffulm_model_options *options,
                                               diffulm_model **out) DIFFULM_MUST_USE;

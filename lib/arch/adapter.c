@@ -153,7 +153,7 @@ diffulm_status dulm_merge_adapters(const struct diffulm_model *model,
     float *next = values;
     for (size_t i = 0; i < model->parameter_count; i++) {
         const struct dulm_parameter *p = &model->parameters[i];
-        memcpy(next, dulm_weights_get(&model->weights, p), p->elements * sizeof *next);
+        dulm_model_values(model, p, next);
         const struct dulm_adapter *a =
             p->layer < 0 ? NULL : &table[p->layer * DULM_LAYER_SLOTS + p->slot];
         if (a && a->rank)
@@ -187,6 +187,7 @@ diffulm_status dulm_adapter_attach(struct diffulm_adapter *adapter, struct diffu
     for (size_t i = 0; i < m->parameter_count; i++)
         dulm_weights_set(&m->weights, &m->config, &m->parameters[i],
                          dulm_weights_get(&base->weights, &base->parameters[i]));
+    m->weights.half = base->weights.half;
     m->weights.adapter = adapter->table;
     *out = m;
     return DIFFULM_OK;

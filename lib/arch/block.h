@@ -47,10 +47,14 @@ struct dulm_pass {
     const struct dulm_quantized *quantized; /* likewise */
 };
 
-/* y[rows, out] (ldy) = x W^T + b (b may be NULL), by W in 8 bits or by a rounded copy where there is one. */
+/* y[rows, out] (ldy) = x W^T + b (b may be NULL), by W in 8 or 16 bits or by a rounded copy where there is one. */
 diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int weight_slot,
                                 size_t rows, size_t in, size_t out, const float *x, const float *b,
                                 float *y, size_t ldy) DIFFULM_MUST_USE;
+/* dx[rows, in] (+)= dy[rows, out] (lddy) W, of weights that are not in 8 bits. */
+diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int weight_slot,
+                                  size_t rows, size_t in, size_t out, const float *dy, size_t lddy,
+                                  bool accumulate, float *dx) DIFFULM_MUST_USE;
 /* y[T, out] (ldy) = x W^T + b, plus the slot's adapter. bias slot = weight slot + 1. */
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int weight_slot, size_t in,
                            size_t out, const float *x, float *y, size_t ldy) DIFFULM_MUST_USE;

@@ -22,12 +22,16 @@ static void gather(void *user, size_t begin, size_t end, int worker)
     const float *positions = p->weights->global[DULM_POSITIONS];
     const float *types = p->weights->global[DULM_TYPES];
     const struct dulm_matrix8 *bytes = dulm_quantized_at(p->quantized, -1, DULM_WORDS);
+    const struct dulm_half *half = dulm_half_at(p->weights, -1, DULM_WORDS);
+    const struct dulm_kernels *kernels = p->rt->kernels;
     for (size_t t = begin; t < end; t++) {
         float *restrict x = j->x + t * d;
         const size_t token = (size_t)p->batch->tokens[t];
         if (bytes)
             for (size_t i = 0; i < d; i++)
                 x[i] = bytes->scales[token] * (float)bytes->values[token * d + i];
+        else if (half)
+            (half->bfloat ? kernels->from_bf16 : kernels->from_f16)(d, half->values + token * d, x);
         else
             memcpy(x, words + token * d, d * sizeof *x);
         for (size_t i = 0; types && i < d; i++)

@@ -26,12 +26,27 @@ diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int slo
     if (bytes)
         return dulm_gemm_int8(pass->rt, rows, out, in, x, bytes, b, y, ldy);
     const float *w = values(pass->weights, layer, slot);
-    const uint16_t *rounded = dulm_rounded_find(pass->rounded, w);
+    const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
+    const bool ready = half && half->bfloat && pass->rt->precision == DIFFULM_PRECISION_BF16;
+    const uint16_t *rounded = ready ? half->values : dulm_rounded_find(pass->rounded, w);
     if (b)
         dulm_fill_rows(pass->rt, rows, out, ldy, b, y);
+    if (half && !ready)
+        return dulm_gemm_half(pass->rt, true, rows, out, in, x, in, *half, b != NULL, y, ldy);
     return rounded
                ? dulm_gemm_rounded(pass->rt, rows, out, in, x, in, rounded, b != NULL, y, ldy)
                : dulm_gemm(pass->rt, false, true, rows, out, in, x, in, w, in, b != NULL, y, ldy);
+}
+
+diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int slot, size_t rows,
+                                  size_t in, size_t out, const float *dy, size_t lddy,
+                                  bool accumulate, float *dx)
+{
+    const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
+    return half
+               ? dulm_gemm_half(pass->rt, false, rows, in, out, dy, lddy, *half, accumulate, dx, in)
+               : dulm_gemm(pass->rt, false, false, rows, in, out, dy, lddy,
+                           values(pass->weights, layer, slot), in, accumulate, dx, in);
 }
 
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, size_t in, size_t out,
@@ -83,8 +98,7 @@ diffulm_status dulm_linear_backward(const struct dulm_pass *pass, const struct d
     const size_t rows = pass->tokens;
     diffulm_status rc = DIFFULM_OK;
     if (dx)
-        rc = dulm_gemm(pass->rt, false, false, rows, in, out, dy, lddy,
-                       values(pass->weights, layer, slot), in, accumulate, dx, in);
+        rc = dulm_multiply_back(pass, layer, slot, rows, in, out, dy, lddy, accumulate, dx);
     float *dw = values(grads, layer, slot), *db = values(grads, layer, slot + 1);
     if (rc == DIFFULM_OK && dw)
         rc = dulm_gemm(pass->rt, true, false, out, in, rows, dy, lddy, x, in, true, dw, in);

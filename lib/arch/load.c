@@ -108,6 +108,13 @@ static bool is_head(const struct dulm_parameter *p)
     return p->layer < 0 && p->slot >= DULM_HEAD_DENSE_W;
 }
 
+/* A matrix in 16 bits stays so, and is used in place. */
+static bool kept_in_16_bits(const struct dulm_parameter *p, const struct dulm_tensor *t)
+{
+    return t && (t->dtype == DULM_F16 || t->dtype == DULM_BF16) && dulm_quantizable(p) &&
+           (uintptr_t)t->data % sizeof(uint16_t) == 0;
+}
+
 /* F32 data in the mapping is used in place; it must be aligned to its element. */
 static bool in_place(const struct dulm_tensor *t)
 {
@@ -130,7 +137,7 @@ static diffulm_status match(struct loader *l, size_t *copied)
             return rc;
         if (l->found[i]->dtype == DULM_I8)
             l->byte_rows += (size_t)p->shape[0];
-        else if (!in_place(l->found[i]))
+        else if (!in_place(l->found[i]) && !kept_in_16_bits(p, l->found[i]))
             *copied += p->elements;
         if (p->layer < 0 && p->slot == DULM_WORDS)
             m->dtype = l->found[i]->dtype;
@@ -181,6 +188,23 @@ static diffulm_status point_bytes(struct loader *l)
     return DIFFULM_OK;
 }
 
+static diffulm_status point_halves(struct loader *l)
+{
+    struct diffulm_model *m = l->model;
+    for (size_t i = 0; i < m->parameter_count; i++) {
+        const struct dulm_parameter *p = &m->parameters[i];
+        const struct dulm_tensor *t = l->found[i];
+        if (!kept_in_16_bits(p, t))
+            continue;
+        if (!m->half && !(m->half = dulm_alloc_zero(dulm_half_slots(&m->config), sizeof *m->half)))
+            return dulm_fail_memory();
+        dulm_half_set(m->half, &m->config, p,
+                      (struct dulm_half){(const void *)t->data, t->dtype == DULM_BF16});
+    }
+    m->weights.half = m->half;
+    return DIFFULM_OK;
+}
+
 static diffulm_status point(struct loader *l, size_t copied)
 {
     struct diffulm_model *m = l->model;
@@ -193,7 +217,7 @@ static diffulm_status point(struct loader *l, size_t copied)
     for (size_t i = 0; i < m->parameter_count; i++) {
         const struct dulm_parameter *p = &m->parameters[i];
         const struct dulm_tensor *t = l->found[i];
-        if (t && t->dtype == DULM_I8)
+        if (kept_in_16_bits(p, t) || (t && t->dtype == DULM_I8))
             continue;
         if (t && in_place(t)) {
             dulm_weights_set(&m->weights, &m->config, p, (float *)(uintptr_t)t->data);
@@ -251,6 +275,8 @@ static diffulm_status bind(struct loader *l)
         rc = point(l, copied);
     if (rc == DIFFULM_OK)
         rc = point_bytes(l);
+    if (rc == DIFFULM_OK)
+        rc = point_halves(l);
     if (rc == DIFFULM_OK)
         rc = list_skipped(l);
     for (size_t s = 0; l->used && s < m->shard_count; s++)

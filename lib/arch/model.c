@@ -14,6 +14,7 @@ static void destroy(struct diffulm_model *m)
     dulm_free(m->skipped);
     dulm_shards_close(m->shards, m->shard_count);
     dulm_free(m->widened);
+    dulm_free(m->half);
     dulm_rounded_destroy(atomic_load(&m->rounded));
     dulm_quantized_destroy(atomic_load(&m->quantized));
     dulm_weights_release(&m->weights);
@@ -66,4 +67,24 @@ diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
     }
     *out = m;
     return DIFFULM_OK;
+}
+
+void dulm_model_rows(const struct diffulm_model *model, const struct dulm_parameter *p,
+                     size_t first, size_t count, float *out)
+{
+    const size_t columns = p->elements / (size_t)p->shape[0], at = first * columns;
+    const float *values = dulm_weights_get(&model->weights, p);
+    const struct dulm_half *half = dulm_half_at(&model->weights, p->layer, p->slot);
+    if (values)
+        memcpy(out, values + at, count * columns * sizeof *out);
+    else if (half)
+        dulm_half_widen(model->runtime, dulm_half_from(*half, at), count * columns, out);
+    else
+        dulm_quantized_rows(model, p, first, count, out);
+}
+
+void dulm_model_values(const struct diffulm_model *model, const struct dulm_parameter *p,
+                       float *out)
+{
+    dulm_model_rows(model, p, 0, (size_t)p->shape[0], out);
 }

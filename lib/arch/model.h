@@ -19,7 +19,9 @@ struct diffulm_model {
     struct dulm_weights weights;
     struct dulm_safetensors **shards; /* the mapped files: the memory of F32 weights */
     size_t shard_count;
-    float *widened; /* F16 and BF16 weights, and a fresh head */
+    float *widened; /* vectors in F16 and BF16, positions, and a fresh head */
+    struct dulm_half *
+        half; /* matrices in F16 and BF16, where the files have them; weights.half of this and of models over it */
     char **skipped; /* names of tensors that the model does not use */
     size_t skipped_count;
     enum dulm_dtype dtype;                      /* of the first matrix on disk */
@@ -37,6 +39,13 @@ diffulm_status dulm_model_open(const struct dulm_place *place,
 diffulm_status dulm_shards_open(const struct dulm_place *place, struct dulm_safetensors ***out,
                                 size_t *count) DIFFULM_MUST_USE;
 void dulm_shards_close(struct dulm_safetensors **shards, size_t count);
+
+/* Rows [first, first + count) of a parameter in single precision, whatever it is kept in; a vector is of rows of 1. */
+void dulm_model_rows(const struct diffulm_model *model, const struct dulm_parameter *p,
+                     size_t first, size_t count, float *out);
+/* All of them. */
+void dulm_model_values(const struct diffulm_model *model, const struct dulm_parameter *p,
+                       float *out);
 
 /* A frozen model over a copy of `values`, one block with all parameters in their order. */
 diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,

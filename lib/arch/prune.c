@@ -69,15 +69,14 @@ static void copy_values(const struct diffulm_model *model, const int32_t *kept, 
 {
     for (size_t i = 0; i < model->parameter_count; i++) {
         const struct dulm_parameter *p = &model->parameters[i];
-        const float *values = dulm_weights_get(&model->weights, p);
         if (!has_vocabulary_rows(p)) {
-            memcpy(out, values, p->elements * sizeof *out);
+            dulm_model_values(model, p, out);
             out += p->elements;
             continue;
         }
         const size_t width = p->rank == 2 ? (size_t)p->shape[1] : 1;
         for (size_t k = 0; k < count; k++, out += width)
-            memcpy(out, values + (size_t)kept[k] * width, width * sizeof *out);
+            dulm_model_rows(model, p, (size_t)kept[k], 1, out);
     }
 }
 

@@ -7,6 +7,9 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+/* Numbers that are widened at a time. */
+#define WIDE_ROOM ((size_t)1 << 18)
+
 bool dulm_quantizable(const struct dulm_parameter *p)
 {
     return p->rank == 2 && (p->layer >= 0 || p->slot == DULM_HEAD_DENSE_W ||
@@ -73,12 +76,30 @@ const struct dulm_matrix8 *dulm_quantized_at(const struct dulm_quantized *q, int
     return m->values ? m : NULL;
 }
 
-struct dulm_matrix8 dulm_quantize(const struct diffulm_runtime *rt, const struct dulm_parameter *p,
-                                  const float *w, int8_t *values, float *scales, int32_t *sums)
+size_t dulm_quantize_room(const struct diffulm_model *model)
+{
+    size_t most = WIDE_ROOM;
+    for (size_t i = 0; i < model->parameter_count; i++)
+        if (model->parameters[i].rank == 2 && (size_t)model->parameters[i].shape[1] > most)
+            most = (size_t)model->parameters[i].shape[1];
+    return model->half ? most : 0;
+}
+
+struct dulm_matrix8 dulm_quantize(const struct diffulm_model *model, const struct dulm_parameter *p,
+                                  float *wide, size_t room, int8_t *values, float *scales,
+                                  int32_t *sums)
 {
     const size_t rows = (size_t)p->shape[0], columns = (size_t)p->shape[1];
-    dulm_quantize_matrix(rt, rows, columns, w, values, scales);
-    dulm_sum_rows_int8(rt, rows, columns, values, sums);
+    const float *w = dulm_weights_get(&model->weights, p);
+    if (w)
+        dulm_quantize_matrix(model->runtime, rows, columns, w, values, scales);
+    const size_t most = room / columns;
+    for (size_t r = 0, n; !w && r < rows; r += n) {
+        n = rows - r < most ? rows - r : most;
+        dulm_model_rows(model, p, r, n, wide);
+        dulm_quantize_matrix(model->runtime, n, columns, wide, values + r * columns, scales + r);
+    }
+    dulm_sum_rows_int8(model->runtime, rows, columns, values, sums);
     return (struct dulm_matrix8){values, scales, sums};
 }
 
@@ -93,18 +114,26 @@ static diffulm_status make(const struct diffulm_model *m, struct dulm_quantized 
     diffulm_status rc = dulm_quantized_create(&m->config, rows, elements, out);
     if (rc < 0)
         return rc;
+    const size_t room = dulm_quantize_room(m);
+    float *wide = dulm_alloc_tensor(room, sizeof *wide);
+    if (!wide) {
+        dulm_quantized_destroy(*out);
+        *out = NULL;
+        return dulm_fail_memory();
+    }
     struct dulm_quantized *q = *out;
     size_t row = 0, at = 0;
     for (size_t i = 0; i < m->parameter_count; i++) {
         const struct dulm_parameter *p = &m->parameters[i];
         if (!dulm_quantizable(p))
             continue;
-        dulm_quantized_set(q, &m->config, p,
-                           dulm_quantize(m->runtime, p, dulm_weights_get(&m->weights, p),
-                                         q->values + at, q->scales + row, q->sums + row));
+        dulm_quantized_set(
+            q, &m->config, p,
+            dulm_quantize(m, p, wide, room, q->values + at, q->scales + row, q->sums + row));
         row += (size_t)p->shape[0];
         at += p->elements;
     }
+    dulm_free(wide);
     return DIFFULM_OK;
 }
 
@@ -140,11 +169,14 @@ diffulm_status dulm_quantized_of(const struct diffulm_model *model,
 diffulm_status dulm_needs_floats(const struct diffulm_model *model, const char *what)
 {
     model = below_adapters(model);
-    for (size_t i = 0; i < model->parameter_count; i++)
-        if (!dulm_weights_get(&model->weights, &model->parameters[i]))
+    for (size_t i = 0; i < model->parameter_count; i++) {
+        const struct dulm_parameter *p = &model->parameters[i];
+        if (!dulm_weights_get(&model->weights, p) &&
+            !dulm_half_at(&model->weights, p->layer, p->slot))
             return dulm_fail(DIFFULM_E_UNSUPPORTED,
                              "%s: this model is stored in int8 (tensor %s), expected one in float",
-                             what, model->parameters[i].name);
+                             what, p->name);
+    }
     return DIFFULM_OK;
 }
 
@@ -156,18 +188,13 @@ diffulm_status dulm_can_train(const struct diffulm_model *model)
     return dulm_needs_floats(model, "training");
 }
 
-void dulm_model_values(const struct diffulm_model *model, const struct dulm_parameter *p,
-                       float *out)
+void dulm_quantized_rows(const struct diffulm_model *model, const struct dulm_parameter *p,
+                         size_t first, size_t count, float *out)
 {
-    const float *values = dulm_weights_get(&model->weights, p);
-    if (values) {
-        memcpy(out, values, p->elements * sizeof *out);
-        return;
-    }
     const struct dulm_quantized *q = atomic_load(&below_adapters(model)->quantized);
     const struct dulm_matrix8 *m = dulm_quantized_at(q, p->layer, p->slot);
     const size_t columns = (size_t)p->shape[1];
-    for (size_t r = 0; r < (size_t)p->shape[0]; r++)
+    for (size_t r = first; r < first + count; r++)
         for (size_t i = 0; i < columns; i++)
-            out[r * columns + i] = m->scales[r] * (float)m->values[r * columns + i];
+            *out++ = m->scales[r] * (float)m->values[r * columns + i];
 }

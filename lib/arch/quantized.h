@@ -27,9 +27,13 @@ void dulm_quantized_set(struct dulm_quantized *quantized, const struct dulm_conf
 const struct dulm_matrix8 *dulm_quantized_at(const struct dulm_quantized *quantized, int layer,
                                              int slot);
 
-/* Rounds one parameter's values: values [elements], scales and sums [shape[0]]. */
-struct dulm_matrix8 dulm_quantize(const struct diffulm_runtime *rt, const struct dulm_parameter *p,
-                                  const float *w, int8_t *values, float *scales, int32_t *sums);
+/* Rounds one parameter's values: values [elements], scales and sums [shape[0]]. wide: [room] floats, a row or more, for values
+ * that are kept in 16 bits. */
+struct dulm_matrix8 dulm_quantize(const struct diffulm_model *model, const struct dulm_parameter *p,
+                                  float *wide, size_t room, int8_t *values, float *scales,
+                                  int32_t *sums);
+/* Room for dulm_quantize of any matrix of the model. */
+size_t dulm_quantize_room(const struct diffulm_model *model);
 
 /* The matrices of a model: its file's, or made by the first call and kept as long as the model; models with an adapter share
  * those of the model below. *out is NULL where it computes otherwise. Any thread. */
@@ -41,8 +45,8 @@ diffulm_status dulm_needs_floats(const struct diffulm_model *model,
                                  const char *what) DIFFULM_MUST_USE;
 /* The same for training, which also refuses a runtime that multiplies in 8 bits. */
 diffulm_status dulm_can_train(const struct diffulm_model *model) DIFFULM_MUST_USE;
-/* A parameter's values in single precision, from 8 bits where it is kept so. */
-void dulm_model_values(const struct diffulm_model *model, const struct dulm_parameter *p,
-                       float *out);
+/* dulm_model_rows of a matrix that is kept in 8 bits. */
+void dulm_quantized_rows(const struct diffulm_model *model, const struct dulm_parameter *p,
+                         size_t first, size_t count, float *out);
 
 #endif

@@ -20,8 +20,9 @@ struct dulm_rounded {
 
 static bool is_multiplied_by(const struct diffulm_model *m, const struct dulm_parameter *p)
 {
-    return p->rank == 2 && (p->layer >= 0 || p->slot == DULM_HEAD_DENSE_W ||
-                            dulm_weights_get(&m->weights, p) == m->weights.global[DULM_DECODER_W]);
+    return p->rank == 2 && dulm_weights_get(&m->weights, p) &&
+           (p->layer >= 0 || p->slot == DULM_HEAD_DENSE_W ||
+            dulm_weights_get(&m->weights, p) == m->weights.global[DULM_DECODER_W]);
 }
 
 struct round_job {

@@ -214,11 +214,8 @@ static diffulm_status chunk_forward(struct dulm_tape *tape, const struct dulm_ta
     diffulm_status rc = dulm_head_transform(p, c->n, c->rows, c->dense, c->act, c->normed);
     if (rc < 0)
         return rc;
-    const float *bias = p->weights->global[DULM_DECODER_B];
-    if (bias)
-        dulm_fill_rows(p->rt, c->n, v, v, bias, c->logits);
-    rc = dulm_gemm(p->rt, false, true, c->n, v, d, c->normed, d, p->weights->global[DULM_DECODER_W],
-                   d, bias != NULL, c->logits, v);
+    rc = dulm_multiply_by(p, -1, DULM_DECODER_W, c->n, d, v, c->normed,
+                          p->weights->global[DULM_DECODER_B], c->logits, v);
     if (rc < 0)
         return rc;
     struct entropy_job job = {p->rt->kernels, targets, c, v, backward};
@@ -231,10 +228,9 @@ static diffulm_status chunk_backward(struct dulm_tape *tape, const struct dulm_t
 {
     const struct dulm_pass *p = &tape->pass;
     const size_t d = (size_t)p->config->hidden, v = (size_t)p->config->vocabulary;
-    const float *decoder = p->weights->global[DULM_DECODER_W];
     float *d_decoder = g->global[DULM_DECODER_W], *d_bias = g->global[DULM_DECODER_B];
     diffulm_status rc =
-        dulm_gemm(p->rt, false, false, c->n, d, v, c->logits, v, decoder, d, false, c->d_normed, d);
+        dulm_multiply_back(p, -1, DULM_DECODER_W, c->n, d, v, c->logits, v, false, c->d_normed);
     if (rc == DIFFULM_OK && d_decoder)
         rc = dulm_gemm(p->rt, true, false, v, d, c->n, c->logits, v, c->normed, d, true, d_decoder,
                        d);

@@ -4,6 +4,7 @@
 #define DULM_ARCH_WEIGHTS_H
 
 #include "arch/config.h"
+#include "nn/half.h"
 
 struct dulm_parameter {
     char name[128]; /* as transformers saves it, with the family's prefix */
@@ -35,6 +36,8 @@ struct dulm_layer_weights {
 struct dulm_weights {
     float *global[DULM_GLOBALS];
     struct dulm_layer_weights *layer; /* [layers] */
+    /* [dulm_half_slots()]: matrices that are kept in 16 bits, whose pointers above are NULL; NULL: there are none. Not owned. */
+    const struct dulm_half *half;
     /* [layers * DULM_LAYER_SLOTS], entries of rank 0 are absent; NULL: no adapter. Not owned. */
     const struct dulm_adapter *adapter;
 };
@@ -43,10 +46,17 @@ diffulm_status dulm_weights_create(const struct dulm_config *config,
                                    struct dulm_weights *out) DIFFULM_MUST_USE;
 void dulm_weights_release(struct dulm_weights *weights);
 
-/* Points a parameter at its values; stacked and tied slots follow. NULL (they are kept in 8 bits) changes nothing. */
+/* Points a parameter at its values; stacked and tied slots follow. NULL (they are kept in 8 or 16 bits) changes nothing. */
 void dulm_weights_set(struct dulm_weights *weights, const struct dulm_config *config,
                       const struct dulm_parameter *parameter, float *values);
 float *dulm_weights_get(const struct dulm_weights *weights, const struct dulm_parameter *parameter);
+
+/* The table of matrices in 16 bits: how many entries it has; entering one, where stacked and tied slots follow; and looking one
+ * up, NULL: there is none. */
+size_t dulm_half_slots(const struct dulm_config *config);
+void dulm_half_set(struct dulm_half *table, const struct dulm_config *config,
+                   const struct dulm_parameter *parameter, struct dulm_half matrix);
+const struct dulm_half *dulm_half_at(const struct dulm_weights *weights, int layer, int slot);
 
 /* Total elements of all parameters. */
 size_t dulm_parameters_total(const struct dulm_parameter *parameters, size_t count);

@@ -36,12 +36,14 @@ struct writer {
     char *next;   /* narrowed values */
     float *scale; /* [rows of all matrices] */
     int32_t *sum; /* [rows of one] */
-    float *wide;  /* values of one parameter that the model keeps in 8 bits */
+    float
+        *wide; /* [room], values of a parameter that the model does not keep in single precision */
+    size_t room;
 };
 
-static size_t most_elements_in_8_bits(const struct diffulm_model *m)
+static size_t most_elements_to_widen(const struct diffulm_model *m)
 {
-    size_t most = 0;
+    size_t most = dulm_quantize_room(m);
     for (size_t i = 0; i < m->parameter_count; i++)
         if (!dulm_weights_get(&m->weights, &m->parameters[i]) && m->parameters[i].elements > most)
             most = m->parameters[i].elements;
@@ -88,8 +90,7 @@ static void add_matrix8(struct writer *w, const struct dulm_parameter *p,
     const struct dulm_matrix8 *m = dulm_quantized_at(known, p->layer, p->slot);
     struct dulm_matrix8 made;
     if (!m) {
-        made = dulm_quantize(w->model->runtime, p, dulm_weights_get(&w->model->weights, p),
-                             (int8_t *)w->next, w->scale, w->sum);
+        made = dulm_quantize(w->model, p, w->wide, w->room, (int8_t *)w->next, w->scale, w->sum);
         m = &made;
         w->next += aligned(p->elements);
         w->scale += p->shape[0];
@@ -103,6 +104,11 @@ static void add_matrix8(struct writer *w, const struct dulm_parameter *p,
 static void add_floats(struct writer *w, const struct dulm_parameter *p, enum dulm_dtype dtype)
 {
     const float *values = dulm_weights_get(&w->model->weights, p);
+    const struct dulm_half *half = dulm_half_at(&w->model->weights, p->layer, p->slot);
+    if (half && dtype == (half->bfloat ? DULM_BF16 : DULM_F16)) {
+        add(w, p->name, dtype, p, p->shape[1], half->values);
+        return;
+    }
     if (!values) {
         dulm_model_values(w->model, p, w->wide);
         values = w->wide;
@@ -155,9 +161,10 @@ static diffulm_status write_weights(const struct diffulm_model *m, const char *f
     char *narrow = dulm_alloc_tensor(total + 64 * m->parameter_count, size);
     float *scales = dulm_alloc_tensor(rows, sizeof *scales);
     int32_t *sums = dulm_alloc_tensor(most_rows, sizeof *sums);
-    float *wide = dulm_alloc_tensor(most_elements_in_8_bits(m), sizeof *wide);
+    const size_t room = most_elements_to_widen(m);
+    float *wide = dulm_alloc_tensor(room, sizeof *wide);
     char *path = dulm_path_join(folder, "model.safetensors");
-    struct writer w = {m, dtype, tensors, names, 0, narrow, scales, sums, wide};
+    struct writer w = {m, dtype, tensors, names, 0, narrow, scales, sums, wide, room};
     diffulm_status rc = DIFFULM_OK;
     if (!tensors || !names || !narrow || !scales || !sums || !wide || !path)
         rc = dulm_fail_memory();

@@ -91,6 +91,7 @@ void dulm_room_destroy(struct dulm_room *room)
         return;
     dulm_free(atomic_load(&room->copies));
     dulm_free(atomic_load(&room->scratch));
+    dulm_free(atomic_load(&room->wide));
     dulm_free(room);
 }
 

@@ -52,6 +52,8 @@ struct dulm_kernels {
                         float *out);
     /* Rounded to the nearest bfloat16, ties to even; NaN stays NaN. */
     void (*to_bf16)(size_t count, const float *x, uint16_t *y);
+    void (*from_bf16)(size_t count, const uint16_t *x, float *y);
+    void (*from_f16)(size_t count, const uint16_t *x, float *y);
     /* x[i] is about scale (u[i] - zero), u[i] from 0 to top; scale is NaN where x holds an infinity or a NaN. */
     void (*quantize_row)(size_t n, const float *x, int32_t top, uint8_t *u, float *scale,
                          int32_t *zero);

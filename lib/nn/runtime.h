@@ -67,7 +67,7 @@ struct dulm_block {
     _Alignas(64) unsigned char data[];
 };
 struct dulm_room {
-    _Atomic(struct dulm_block *) copies, scratch;
+    _Atomic(struct dulm_block *) copies, scratch, wide;
 };
 struct dulm_block *dulm_block_take(_Atomic(struct dulm_block *) *spare, size_t bytes);
 void dulm_block_give(_Atomic(struct dulm_block *) *spare, struct dulm_block *block);

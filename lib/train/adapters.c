@@ -89,6 +89,7 @@ diffulm_status dulm_trainer_adapt(struct diffulm_trainer *t)
             dulm_adapter_enter(t->averaged_adapters, p, a->average, b->average, rank, scale);
         n += 2;
     }
+    t->weights.half = t->averaged.half = model->weights.half;
     t->weights.adapter = t->adapters;
     t->grads.adapter = t->adapter_grads;
     t->averaged.adapter = t->averaged_adapters;

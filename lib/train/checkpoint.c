@@ -50,8 +50,10 @@ static uint32_t checksum_of_model(const struct diffulm_model *model)
     uint32_t crc = 0;
     for (size_t i = 0; i < model->parameter_count; i++) {
         const struct dulm_parameter *p = &model->parameters[i];
-        crc = (uint32_t)crc32_z(crc, (const void *)dulm_weights_get(&model->weights, p),
-                                p->elements * sizeof(float));
+        const struct dulm_half *half = dulm_half_at(&model->weights, p->layer, p->slot);
+        const void *kept =
+            half ? (const void *)half->values : (const void *)dulm_weights_get(&model->weights, p);
+        crc = (uint32_t)crc32_z(crc, kept, p->elements * (half ? sizeof(uint16_t) : sizeof(float)));
     }
     return crc;
 }

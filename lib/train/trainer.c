@@ -82,8 +82,7 @@ static diffulm_status train_all(struct diffulm_trainer *t)
     diffulm_status rc = dulm_trainer_place(t);
     for (size_t i = 0; rc == DIFFULM_OK && i < t->count; i++) {
         const struct dulm_parameter *p = &model->parameters[i];
-        memcpy(t->trainables[i].values, dulm_weights_get(&model->weights, p),
-               p->elements * sizeof(float));
+        dulm_model_values(model, p, t->trainables[i].values);
         dulm_weights_set(&t->weights, &t->config, p, t->trainables[i].values);
         dulm_weights_set(&t->grads, &t->config, p, t->trainables[i].gradient);
         if (t->averages)

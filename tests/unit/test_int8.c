@@ -238,28 +238,6 @@ static void a_row_scores_the_same_bits_alone_and_among_others(void **state)
     diffulm_model_unref(model);
 }
 
-struct folder {
-    char path[64], file[96];
-};
-
-static struct folder saved(const diffulm_model *model, int32_t dtype)
-{
-    struct folder f = {"/tmp/diffulm-int8-XXXXXX", ""};
-    assert_non_null(mkdtemp(f.path));
-    assert_int_equal(diffulm_model_save(model, f.path, dtype), DIFFULM_OK);
-    snprintf(f.file, sizeof f.file, "%s/model.safetensors", f.path);
-    return f;
-}
-
-static void discard(const struct folder *f)
-{
-    char config[96];
-    snprintf(config, sizeof config, "%s/config.json", f->path);
-    unlink(config);
-    unlink(f->file);
-    rmdir(f->path);
-}
-
 static unsigned char *contents(const char *path, size_t *size)
 {
     struct stat status;
@@ -272,15 +250,6 @@ static unsigned char *contents(const char *path, size_t *size)
     return bytes;
 }
 
-static diffulm_status open_on(const char *folder, int32_t precision, diffulm_model **out)
-{
-    struct diffulm_model_options o = DIFFULM_MODEL_OPTIONS_INIT;
-    o.runtime = runtime_of(DIFFULM_BACKEND_REFERENCE, 1, precision);
-    const diffulm_status rc = diffulm_model_open(folder, &o, out);
-    diffulm_runtime_unref(o.runtime);
-    return rc;
-}
-
 static void a_model_stored_in_int8_scores_as_one_computed_so(void **state)
 {
     (void)state;
@@ -290,8 +259,8 @@ static void a_model_stored_in_int8_scores_as_one_computed_so(void **state)
         diffulm_model *computed =
             model_on(families[f], DIFFULM_BACKEND_REFERENCE, DIFFULM_PRECISION_INT8);
         struct diffulm_model_info info = {.struct_size = sizeof info};
-        const struct folder folder = saved(exact, DIFFULM_DTYPE_I8);
-        assert_int_equal(open_on(folder.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_OK);
+        const struct tiny_folder folder = tiny_saved(exact, DIFFULM_DTYPE_I8);
+        assert_int_equal(tiny_open(folder.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_OK);
         assert_int_equal(diffulm_model_get_info(stored, &info), DIFFULM_OK);
         assert_int_equal(info.dtype, DIFFULM_DTYPE_I8);
         assert_int_equal(info.tensors_skipped, 0);
@@ -300,26 +269,26 @@ static void a_model_stored_in_int8_scores_as_one_computed_so(void **state)
         assert_memory_equal(want, have, sizeof want);
 
         size_t first, second;
-        const struct folder again = saved(stored, DIFFULM_DTYPE_I8);
+        const struct tiny_folder again = tiny_saved(stored, DIFFULM_DTYPE_I8);
         unsigned char *a = contents(folder.file, &first), *b = contents(again.file, &second);
         assert_int_equal(first, second);
         assert_memory_equal(a, b, first);
         free(a);
         free(b);
-        discard(&again);
+        tiny_discard(&again);
         diffulm_model_unref(stored);
 
         stored = NULL; /* widened again: only activations are still exact */
-        assert_int_equal(open_on(folder.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_OK);
-        const struct folder wide = saved(stored, DIFFULM_DTYPE_F32);
+        assert_int_equal(tiny_open(folder.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_OK);
+        const struct tiny_folder wide = tiny_saved(stored, DIFFULM_DTYPE_F32);
         diffulm_model_unref(stored);
-        assert_int_equal(open_on(wide.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_OK);
+        assert_int_equal(tiny_open(wide.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_OK);
         logits_of(exact, want);
         logits_of(stored, have);
         const float difference = largest_difference(have, want, LOGITS, &most);
         assert_true(difference > 0 && difference < 0.04f * most);
-        discard(&wide);
-        discard(&folder);
+        tiny_discard(&wide);
+        tiny_discard(&folder);
         diffulm_model_unref(stored);
         diffulm_model_unref(exact);
         diffulm_model_unref(computed);
@@ -353,8 +322,8 @@ static void adapters_are_attached_to_a_model_in_int8(void **state)
     diffulm_model_unref(attached);
     diffulm_adapter_unref(adapter);
 
-    const struct folder folder = saved(model, DIFFULM_DTYPE_I8);
-    assert_int_equal(open_on(folder.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_OK);
+    const struct tiny_folder folder = tiny_saved(model, DIFFULM_DTYPE_I8);
+    assert_int_equal(tiny_open(folder.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_OK);
     assert_int_equal(diffulm_adapter_open(stored, adapter_folder, &adapter), DIFFULM_OK);
     assert_int_equal(diffulm_adapter_attach(adapter, &attached), DIFFULM_OK);
     logits_of(stored, without);
@@ -368,7 +337,7 @@ static void adapters_are_attached_to_a_model_in_int8(void **state)
     snprintf(path, sizeof path, "%s/adapter_model.safetensors", adapter_folder);
     unlink(path);
     rmdir(adapter_folder);
-    discard(&folder);
+    tiny_discard(&folder);
     diffulm_model_unref(attached);
     diffulm_adapter_unref(adapter);
     diffulm_model_unref(stored);
@@ -387,9 +356,9 @@ static void training_and_pruning_in_int8_are_refused(void **state)
     diffulm_model *exact = model_on("bert", DIFFULM_BACKEND_REFERENCE, 0), *stored = NULL;
     diffulm_model *computed = model_on("bert", DIFFULM_BACKEND_REFERENCE, DIFFULM_PRECISION_INT8);
     diffulm_model *pruned = NULL;
-    const struct folder folder = saved(exact, DIFFULM_DTYPE_I8);
+    const struct tiny_folder folder = tiny_saved(exact, DIFFULM_DTYPE_I8);
     o.mask_id = TINY_MASK;
-    assert_int_equal(open_on(folder.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_OK);
+    assert_int_equal(tiny_open(folder.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_OK);
     assert_int_equal(diffulm_trainer_create(stored, &o, &trainer), DIFFULM_E_UNSUPPORTED);
     assert_message_names("training: this model is stored in int8 (tensor ");
     assert_int_equal(diffulm_trainer_create(computed, &o, &trainer), DIFFULM_E_UNSUPPORTED);
@@ -400,7 +369,7 @@ static void training_and_pruning_in_int8_are_refused(void **state)
     assert_int_equal(diffulm_model_prune(stored, kept, 6, &pruned), DIFFULM_E_UNSUPPORTED);
     assert_message_names("pruning: this model is stored in int8");
     diffulm_length_head_unref(head);
-    discard(&folder);
+    tiny_discard(&folder);
     diffulm_model_unref(stored);
     diffulm_model_unref(exact);
     diffulm_model_unref(computed);
@@ -420,13 +389,13 @@ static void damaged_scales_are_named(void **state)
     static const char name[] = "encoder.layer.1.output.dense.weight_scale";
     size_t size;
     diffulm_model *exact = model_on("bert", DIFFULM_BACKEND_REFERENCE, 0), *stored = NULL;
-    const struct folder folder = saved(exact, DIFFULM_DTYPE_I8);
+    const struct tiny_folder folder = tiny_saved(exact, DIFFULM_DTYPE_I8);
     unsigned char *bytes = contents(folder.file, &size);
     char *place = memmem(bytes, size, name, strlen(name));
     assert_non_null(place);
     place[strlen(name) - 1] = 'x';
     rewrite(folder.file, bytes, size);
-    assert_int_equal(open_on(folder.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_E_FORMAT);
+    assert_int_equal(tiny_open(folder.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_E_FORMAT);
     assert_message_names("encoder.layer.1.output.dense.weight is stored as I8 without");
     place[strlen(name) - 1] = 'e';
     rewrite(folder.file, bytes, size);
@@ -450,11 +419,11 @@ static void damaged_scales_are_named(void **state)
     memset(number_at, 0xff, sizeof(float)); /* a NaN */
     dulm_safetensors_close(file);
     rewrite(folder.file, bytes, size);
-    assert_int_equal(open_on(folder.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_E_FORMAT);
+    assert_int_equal(tiny_open(folder.path, DIFFULM_PRECISION_F32, &stored), DIFFULM_E_FORMAT);
     assert_message_names("weight_scale: row 2 is not finite");
     assert_null(stored);
     free(bytes);
-    discard(&folder);
+    tiny_discard(&folder);
     diffulm_model_unref(exact);
 }
 

@@ -2,7 +2,9 @@
 #include "tiny.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 diffulm_runtime *tiny_runtime(int32_t backend, int32_t threads)
 {
@@ -49,4 +51,35 @@ void assert_message_names(const char *text)
     const char *message = diffulm_error_message();
     if (!strstr(message, text))
         fail_msg("the message \"%s\" does not name \"%s\"", message, text);
+}
+
+struct tiny_folder tiny_saved(const diffulm_model *model, int32_t dtype)
+{
+    struct tiny_folder f = {"/tmp/diffulm-tiny-XXXXXX", ""};
+    assert_non_null(mkdtemp(f.path));
+    assert_int_equal(diffulm_model_save(model, f.path, dtype), DIFFULM_OK);
+    snprintf(f.file, sizeof f.file, "%s/model.safetensors", f.path);
+    return f;
+}
+
+void tiny_discard(const struct tiny_folder *f)
+{
+    char config[96];
+    snprintf(config, sizeof config, "%s/config.json", f->path);
+    unlink(config);
+    unlink(f->file);
+    rmdir(f->path);
+}
+
+diffulm_status tiny_open(const char *folder, int32_t precision, diffulm_model **out)
+{
+    struct diffulm_model_options o = DIFFULM_MODEL_OPTIONS_INIT;
+    struct diffulm_runtime_options r = DIFFULM_RUNTIME_OPTIONS_INIT;
+    r.backend = DIFFULM_BACKEND_REFERENCE;
+    r.threads = 1;
+    r.precision = precision;
+    assert_int_equal(diffulm_runtime_create(&r, &o.runtime), DIFFULM_OK);
+    const diffulm_status rc = diffulm_model_open(folder, &o, out);
+    diffulm_runtime_unref(o.runtime);
+    return rc;
 }

@@ -19,6 +19,15 @@ diffulm_runtime *tiny_runtime(int32_t backend, int32_t threads);
 /* The same model on a runtime of its own. */
 diffulm_model *tiny_model_on(const char *family, int32_t backend, int32_t threads, uint64_t seed);
 
+/* A model saved in a new folder. */
+struct tiny_folder {
+    char path[64], file[96]; /* the file of weights */
+};
+struct tiny_folder tiny_saved(const diffulm_model *model, int32_t dtype);
+void tiny_discard(const struct tiny_folder *folder);
+/* On the reference backend. */
+diffulm_status tiny_open(const char *folder, int32_t precision, diffulm_model **out);
+
 /* For loops over many: with fmax GCC 12 breaks down when it compiles them for aarch64. */
 static inline double larger(double a, double b)
 {

@@ -26,6 +26,29 @@ void K(to_bf16)(size_t count, const float *x, uint16_t *y)
     }
 }
 
+void K(from_bf16)(size_t count, const uint16_t *x, float *y)
+{
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t bits = (uint32_t)x[i] << 16;
+        memcpy(y + i, &bits, sizeof bits);
+    }
+}
+
+/* Subnormal numbers by way of whole ones: hosts may have the CPU take them for 0. */
+void K(from_f16)(size_t count, const uint16_t *x, float *y)
+{
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t magnitude = x[i] & 0x7fffu, exponent = magnitude >> 10;
+        const float small = (float)(int32_t)magnitude * 0x1p-24f;
+        uint32_t bits;
+        memcpy(&bits, &small, sizeof bits);
+        bits =
+            exponent == 0 ? bits : (magnitude << 13) + (exponent == 31 ? 224u << 23 : 112u << 23);
+        bits |= (uint32_t)(x[i] & 0x8000u) << 16;
+        memcpy(y + i, &bits, sizeof bits);
+    }
+}
+
 void K(add)(size_t count, const float *a, const float *b, float *y)
 {
     for (size_t i = 0; i < count; i++)

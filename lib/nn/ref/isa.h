@@ -34,6 +34,8 @@ void K(softmax_backward)(size_t rows, size_t n, float scale, const float *p, flo
 void K(column_sums)(size_t begin, size_t end, size_t rows, size_t stride, const float *x,
                     float *out);
 void K(to_bf16)(size_t count, const float *x, uint16_t *y);
+void K(from_bf16)(size_t count, const uint16_t *x, float *y);
+void K(from_f16)(size_t count, const uint16_t *x, float *y);
 void K(quantize_row)(size_t n, const float *x, int32_t top, uint8_t *u, float *scale,
                      int32_t *zero);
 float K(quantize_weights)(size_t n, const float *w, int8_t *q);
