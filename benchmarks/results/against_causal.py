@@ -1,9 +1,10 @@
-"""Diffusion against autoregression: Multi30k German to English, same encoder, rows, tokens and updates; then both once more as long, the
+"""Diffusion against autoregression: Multi30k German to English (or back), same encoder, rows, tokens and updates; then both once more as long, the
 diffusion model on the causal one's translations of the training sentences (sequence-level distillation, Kim & Rush 2016).
 
-  against_causal.py PROGRAM DATA [--work FOLDER] [--updates N] [--precision NAME] [--runs A;B] [--train-only] [--jobs N] [--out FILE.json]
+  against_causal.py PROGRAM DATA [--direction en-de] [--work FOLDER] [--updates N] [--precision NAME] [--runs A;B] [--train-only] [--jobs N]
+                    [--out FILE.json]
 
-PROGRAM, DATA and --work are those of multi30k.py. A run that is there is not made again, one that was stopped goes on; scores that are in
+PROGRAM, DATA and --work are those of multi30k.py; each direction needs a --work of its own. A run that is there is not made again, one that was stopped goes on; scores that are in
 --out stay, waits are measured anew. Nothing is chosen by the test sentences.
 """
 import argparse
@@ -119,6 +120,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     parser.add_argument("data")
+    parser.add_argument("--direction", default="de-en", choices=("de-en", "en-de"))
     parser.add_argument("--work", default="build/multi30k")
     parser.add_argument("--updates", type=int, default=1500)
     parser.add_argument("--precision", default="float32")
@@ -130,7 +132,7 @@ def main():
     work, program = os.path.abspath(a.work), os.path.abspath(a.program)
     os.makedirs(work, exist_ok=True)
     if not os.path.exists(f"{work}/captions.jsonl"):
-        prepare_data(a.data, work)
+        prepare_data(a.data, work, a.direction)
     if not os.path.exists(f"{work}/encoder/tokenizer.json"):
         first_layers(os.path.join(a.data, "models", "me5-small-pruned"), f"{work}/encoder")
     reports = []

@@ -52,11 +52,11 @@ def write_jsonl(path, records):
     os.replace(path + ".part", path)
 
 
-def prepare_data(data, work):
+def prepare_data(data, work, direction="de-en"):
     mt = os.path.join(data, "mt", "multi30k")
     for split, source in (("train", "train"), ("validation", "val"), ("test", "test_2016_flickr")):
-        pairs = zip(lines(f"{mt}/{source}.de"), lines(f"{mt}/{source}.en"))
-        rows = [{"task": "de-en", "source": de, "target": en} for de, en in pairs if de and en]
+        pairs = zip(*(lines(f"{mt}/{source}.{side}") for side in direction.split("-")))
+        rows = [{"task": direction, "source": left, "target": right} for left, right in pairs if left and right]
         write_jsonl(f"{work}/{split}.jsonl", rows)
         if split == "train":
             for share in (4, 16):
