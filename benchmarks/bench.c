@@ -1,6 +1,6 @@
 /* bench.c: kernels, tokenizer, denoising and training, one JSON line for each measurement.
  *   bench [--threads N] [--rounds N] [--geometry small|base] [--only kernels|tokenizer|denoise|train]
- *         [--tokenizer FOLDER --text FILE] [--bfloat16 0|1]
+ *         [--tokenizer FOLDER --text FILE] [--bfloat16 0|1] [--int8 0|1] [--deterministic 0|1]
  * The geometries and cases are those of the peers' scripts, so that lines can be compared. */
 #include <diffulm/diffulm.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "nn/runtime.h"
 
 static int rounds = 5, threads = 2;
-static int32_t precision;
+static int32_t precision, deterministic;
 static int32_t lora, recompute; /* of training: adapters of this rank; activation checkpointing */
 
 static double now(void)
@@ -267,6 +267,8 @@ int main(int argc, char **argv)
             recompute = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--bfloat16") == 0)
             precision = atoi(argv[i + 1]) ? DIFFULM_PRECISION_BF16 : DIFFULM_PRECISION_F32;
+        else if (strcmp(argv[i], "--deterministic") == 0)
+            deterministic = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--int8") == 0)
             precision = atoi(argv[i + 1]) ? DIFFULM_PRECISION_INT8 : DIFFULM_PRECISION_F32;
         else if (strcmp(argv[i], "--geometry") == 0)
@@ -285,13 +287,15 @@ int main(int argc, char **argv)
         fprintf(stderr,
                 "usage: bench [--threads N] [--rounds 1-100] [--geometry small|base]\n"
                 "  [--only kernels|tokenizer|denoise|train] [--tokenizer FOLDER --text FILE]\n"
-                "  [--lora RANK] [--recompute 0|1] [--bfloat16 0|1] [--int8 0|1]\n");
+                "  [--lora RANK] [--recompute 0|1] [--bfloat16 0|1] [--int8 0|1]\n"
+                "  [--deterministic 0|1]\n");
         return 2;
     }
     struct diffulm_runtime_options ro = DIFFULM_RUNTIME_OPTIONS_INIT;
     diffulm_runtime *runtime = NULL;
     ro.threads = threads;
     ro.precision = precision;
+    ro.deterministic = deterministic;
     if (diffulm_runtime_create(&ro, &runtime) < 0) {
         fprintf(stderr, "bench: %s\n", diffulm_error_message());
         return 1;

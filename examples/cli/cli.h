@@ -59,15 +59,18 @@ struct cli_bundle {
 /* How to compute; NULL where the defaults do. */
 struct cli_compute {
     int64_t threads;
-    bool bfloat16, int8;
+    bool bfloat16, int8, deterministic;
 };
 #define CLI_COMPUTE_ROWS(c)                                                                        \
     {"threads", "N", "0: one per core [0]", CLI_INT, &(c).threads},                                \
         {"bfloat16", NULL, "matrix products in bfloat16: faster, on CPUs with AVX512_BF16",        \
          CLI_FLAG, &(c).bfloat16},                                                                 \
+        {"int8", NULL, "matrix products in 8 bits: the fastest, a little less exact", CLI_FLAG,    \
+         &(c).int8},                                                                               \
     {                                                                                              \
-        "int8", NULL, "matrix products in 8 bits: the fastest, a little less exact", CLI_FLAG,     \
-            &(c).int8                                                                              \
+        "deterministic", NULL,                                                                     \
+            "the same bits in any batch and with any number of threads: a little slower",          \
+            CLI_FLAG, &(c).deterministic                                                           \
     }
 /* Copies a file; 0, or prints why not and returns an exit code. */
 int cli_copy_file(const char *command, const char *from, const char *to);

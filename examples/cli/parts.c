@@ -64,6 +64,7 @@ int parts_open_model(const char *command, const struct recipe *recipe, struct cl
     b->ids.struct_size = sizeof b->ids;
     ro.threads = (int32_t)recipe->threads;
     ro.precision = (int32_t)recipe->precision;
+    ro.deterministic = (int32_t)recipe->deterministic;
     diffulm_status rc = diffulm_runtime_create(&ro, &b->runtime);
     if (rc < 0)
         return recipe->precision ? fail_at(command, recipe->precision_where, rc)

@@ -31,7 +31,7 @@ struct recipe {
     struct data_list data, validation;
     char *output;
     int64_t seed, threads, precision, max_length, dtype, attention, save_every, log_every, samples;
-    int64_t checkpoint_every, keep, order, too_long;
+    int64_t checkpoint_every, keep, order, too_long, deterministic;
     struct recipe_stage stages[RECIPE_STAGES];
     size_t stage_count;
     bool watches; /* a stage has stop_metric, patience or keep_best */

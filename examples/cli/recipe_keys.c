@@ -25,6 +25,8 @@ const struct recipe_key recipe_keys[] = {
     {"threads", RECIPE_INT, R(threads), 0, 1024, NULL, "0: one per core [0]"},
     {"precision", RECIPE_CHOICE, R(precision), 0, 0, "float32|bfloat16",
      "of matrix products; bfloat16: faster, on CPUs with AVX512_BF16 [float32]"},
+    {"deterministic", RECIPE_CHOICE, R(deterministic), 0, 0, "false|true",
+     "the same weights, bit for bit, with any number of threads: a little slower"},
     {"max_length", RECIPE_INT, R(max_length), 3, 1 << 20, NULL,
      "longest row in tokens [the model's]"},
     {"too_long", RECIPE_CHOICE, R(too_long), 0, 0, "skip|cut",

@@ -109,6 +109,7 @@ static diffulm_status open_runtime(const struct cli_compute *compute, diffulm_ru
     struct diffulm_runtime_options options = DIFFULM_RUNTIME_OPTIONS_INIT;
     if (compute) {
         options.threads = (int32_t)compute->threads;
+        options.deterministic = compute->deterministic;
         options.precision = compute->int8       ? DIFFULM_PRECISION_INT8
                             : compute->bfloat16 ? DIFFULM_PRECISION_BF16
                                                 : DIFFULM_PRECISION_F32;

@@ -38,10 +38,14 @@ struct diffulm_runtime_options {
     int32_t isa;       /* the most that may be used, DIFFULM_ISA_…; the reference backend stays at
                         the baseline */
     int32_t precision; /* DIFFULM_PRECISION_… */
+    /* 1: every row's results are the same bits in any batch, and all results with any number of threads, on one kind of
+     * CPU and build of oneDNN; docs/performance.md has what it costs. The reference backend and whole-number sums (INT8)
+     * are so always. Not with BF16 on oneDNN. */
+    int32_t deterministic;
 };
 #define DIFFULM_RUNTIME_OPTIONS_INIT                                                               \
     {                                                                                              \
-        sizeof(struct diffulm_runtime_options), 0, 0, 0, 0                                         \
+        sizeof(struct diffulm_runtime_options), 0, 0, 0, 0, 0                                      \
     }
 
 /* Fills the options with the defaults, as the static initialiser does. struct_size: sizeof *options as the caller's headers

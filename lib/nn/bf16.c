@@ -92,6 +92,7 @@ void dulm_room_destroy(struct dulm_room *room)
     dulm_free(atomic_load(&room->copies));
     dulm_free(atomic_load(&room->scratch));
     dulm_free(atomic_load(&room->wide));
+    dulm_free(atomic_load(&room->fixed));
     dulm_free(room);
 }
 

@@ -27,7 +27,8 @@ diffulm_status dulm_gemm_f32(const struct diffulm_runtime *rt, bool trans_a, boo
 {
 #ifdef DULM_ONEDNN
     if (rt->backend == DIFFULM_BACKEND_ONEDNN)
-        return dulm_onednn_gemm(rt, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
+        return (rt->deterministic ? dulm_gemm_fixed : dulm_onednn_gemm)(
+            rt, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
 #endif
     struct gemm_job job = {rt, trans_a, trans_b, accumulate, n, k, lda, ldb, ldc, a, b, c};
     dulm_parallel(rt->threads, m, 4, gemm_part, &job);

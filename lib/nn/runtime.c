@@ -50,11 +50,11 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
             options->struct_size, sizeof o);
     if (!out || o.threads < 0 || o.threads > 4096 || o.isa < 0 || o.isa > DIFFULM_ISA_AVX512 ||
         o.backend < 0 || o.backend > DIFFULM_BACKEND_ONEDNN || o.precision < 0 ||
-        o.precision > DIFFULM_PRECISION_INT8)
+        o.precision > DIFFULM_PRECISION_INT8 || o.deterministic < 0 || o.deterministic > 1)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "runtime options: threads %d (0..4096), backend %d (0..2), isa %d (0..3), "
-                         "precision %d (0..2)",
-                         o.threads, o.backend, o.isa, o.precision);
+                         "precision %d (0..2), deterministic %d (0..1)",
+                         o.threads, o.backend, o.isa, o.precision, o.deterministic);
 #ifndef DULM_ONEDNN
     if (o.backend == DIFFULM_BACKEND_ONEDNN)
         return dulm_fail(DIFFULM_E_UNSUPPORTED, "this library was built without oneDNN");
@@ -69,6 +69,12 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
         return dulm_fail(
             DIFFULM_E_UNSUPPORTED,
             "bfloat16 products need a CPU with AVX512_BF16; this one computes in float32 only");
+    if (o.backend == DIFFULM_BACKEND_ONEDNN && o.precision == DIFFULM_PRECISION_BF16 &&
+        o.deterministic)
+        return dulm_fail(
+            DIFFULM_E_UNSUPPORTED,
+            "deterministic computing in bfloat16 needs the reference backend; oneDNN has "
+            "it in float32 and int8");
 #endif
     struct diffulm_runtime *rt = dulm_alloc_zero(1, sizeof *rt);
     if (!rt)
@@ -78,6 +84,7 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
     rt->threads = o.threads ? o.threads : dulm_thread_count();
     rt->backend = o.backend;
     rt->precision = o.precision;
+    rt->deterministic = o.deterministic;
     if (!(rt->room = dulm_room_create())) {
         dulm_free(rt);
         return dulm_fail_memory();
@@ -129,8 +136,9 @@ void diffulm_runtime_describe(const diffulm_runtime *runtime, char *buffer, size
     else if (runtime->precision == DIFFULM_PRECISION_INT8)
         snprintf(products, sizeof products, ", int8 products (%d-bit)",
                  dulm_int8_top(runtime) == 255 ? 8 : 7);
-    snprintf(buffer, capacity, "%s + %s kernels%s, %d thread%s", backend, runtime->kernels->name,
-             products, runtime->threads, runtime->threads == 1 ? "" : "s");
+    snprintf(buffer, capacity, "%s + %s kernels%s%s, %d thread%s", backend, runtime->kernels->name,
+             products, runtime->deterministic ? ", deterministic" : "", runtime->threads,
+             runtime->threads == 1 ? "" : "s");
 }
 
 const char *diffulm_version(void)

@@ -14,6 +14,7 @@ struct diffulm_runtime {
     int threads;
     int backend;   /* DIFFULM_BACKEND_REFERENCE or _ONEDNN */
     int precision; /* DIFFULM_PRECISION_… */
+    bool deterministic;
     const struct dulm_kernels *kernels;
     struct dulm_room *room;
 };
@@ -30,6 +31,11 @@ diffulm_status dulm_gemm_bf16(const struct diffulm_runtime *rt, bool trans_a, bo
                               size_t m, size_t n, size_t k, const float *a, size_t lda,
                               const float *b, size_t ldb, bool accumulate, float *c,
                               size_t ldc) DIFFULM_MUST_USE;
+/* The same as dulm_gemm_f32 in tiles of one shape: the bits of a row depend on neither m nor threads. */
+diffulm_status dulm_gemm_fixed(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
+                               size_t m, size_t n, size_t k, const float *a, size_t lda,
+                               const float *b, size_t ldb, bool accumulate, float *c,
+                               size_t ldc) DIFFULM_MUST_USE;
 /* In bfloat16, of op(B) = B^T whose rows [n, k] are rounded already. */
 diffulm_status dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
                                  const float *a, size_t lda, const uint16_t *b, bool accumulate,
@@ -67,7 +73,7 @@ struct dulm_block {
     _Alignas(64) unsigned char data[];
 };
 struct dulm_room {
-    _Atomic(struct dulm_block *) copies, scratch, wide;
+    _Atomic(struct dulm_block *) copies, scratch, wide, fixed;
 };
 struct dulm_block *dulm_block_take(_Atomic(struct dulm_block *) *spare, size_t bytes);
 void dulm_block_give(_Atomic(struct dulm_block *) *spare, struct dulm_block *block);

@@ -75,6 +75,13 @@ class Program(unittest.TestCase):
         else:
             self.assertIn("AVX512_BF16", result.stderr)
 
+    def test_deterministic_answers_and_is_refused_in_bfloat16_with_onednn(self):
+        arguments = ["generate", MODEL, "Say 7 in English.", "--deterministic"]
+        self.assertEqual(self.ok(*arguments), self.ok(*arguments[:-1]))
+        both = run(*arguments, "--bfloat16")
+        if both.returncode or "oneDNN" in self.ok("inspect", MODEL):
+            self.assertRegex(both.stderr, "deterministic computing in bfloat16|AVX512_BF16")
+
     def test_int8_computed_or_stored_answers_the_same(self):
         with tempfile.TemporaryDirectory() as folder:
             small = os.path.join(folder, "small")
@@ -221,6 +228,18 @@ class Program(unittest.TestCase):
                     losses.append(json.loads(file.readline())["cross_entropy"])
             self.assertNotEqual(losses[0], losses[1])
             self.assertLess(abs(losses[0] - losses[1]), 0.05)
+
+    def test_finetune_deterministic_writes_the_same_weights_with_any_threads(self):
+        with tempfile.TemporaryDirectory() as folder:
+            weights = []
+            for threads in ("1", "2"):
+                self.ok("finetune", self.recipe(folder, output="out" + threads, threads=threads, deterministic="true"))
+                with open(os.path.join(folder, "out" + threads, "model.safetensors"), "rb") as file:
+                    weights.append(file.read())
+            self.assertEqual(*weights)
+            both = run("finetune", self.recipe(folder, output="both", precision="bfloat16", deterministic="true"))
+            if both.returncode or "oneDNN" in self.ok("inspect", MODEL):
+                self.assertRegex(both.stderr, r"recipe.yaml:6:12: .*(deterministic|AVX512_BF16)")
 
     def test_wrong_recipes_name_file_line_and_column(self):
         for changes, why in (({"sead": "1"}, "recipe.yaml:6:1: sead: expected a known key; nearest is seed"),

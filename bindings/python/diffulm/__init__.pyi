@@ -44,7 +44,8 @@ class _Handle:
 
 class Runtime(_Handle):
     def __init__(self, *,
-            threads: int = ..., backend: str | int = ..., isa: str | int = ..., precision: str | int = ...) -> None: ...
+            threads: int = ..., backend: str | int = ..., isa: str | int = ..., precision: str | int = ...,
+            deterministic: int = ...) -> None: ...
 
 class Encoding(NamedTuple):
     ids: list[int]

@@ -561,6 +561,8 @@ pub struct diffulm_runtime_options {
     pub isa: i32,
     /// DIFFULM_PRECISION_…
     pub precision: i32,
+    /// 1: every row's results are the same bits in any batch, and all results with any number of threads, on one kind of CPU and build of oneDNN; docs/performance.md has what it costs. The reference backend and whole-number sums (INT8) are so always. Not with BF16 on oneDNN.
+    pub deterministic: i32,
 }
 
 #[repr(C)]
@@ -1453,12 +1455,13 @@ mod tests {
         assert_eq!(offset!(diffulm_batch, attended), 48);
         assert_eq!(offset!(diffulm_batch, attention), 56);
         assert_eq!(offset!(diffulm_batch, newline_id), 60);
-        assert_eq!(size_of::<diffulm_runtime_options>(), 24);
+        assert_eq!(size_of::<diffulm_runtime_options>(), 32);
         assert_eq!(offset!(diffulm_runtime_options, struct_size), 0);
         assert_eq!(offset!(diffulm_runtime_options, threads), 8);
         assert_eq!(offset!(diffulm_runtime_options, backend), 12);
         assert_eq!(offset!(diffulm_runtime_options, isa), 16);
         assert_eq!(offset!(diffulm_runtime_options, precision), 20);
+        assert_eq!(offset!(diffulm_runtime_options, deterministic), 24);
         assert_eq!(size_of::<diffulm_sampler_options>(), 96);
         assert_eq!(offset!(diffulm_sampler_options, struct_size), 0);
         assert_eq!(offset!(diffulm_sampler_options, steps), 8);

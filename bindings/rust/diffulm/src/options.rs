@@ -451,6 +451,12 @@ impl RuntimeOptions {
         self.raw.precision = value;
         self
     }
+
+    /// 1: every row's results are the same bits in any batch, and all results with any number of threads, on one kind of CPU and build of oneDNN; docs/performance.md has what it costs. The reference backend and whole-number sums (INT8) are so always. Not with BF16 on oneDNN.
+    pub fn deterministic(mut self, value: i32) -> Self {
+        self.raw.deterministic = value;
+        self
+    }
 }
 
 /// Options as `struct diffulm_sampler_options` has them; made by `default()`, changed by the methods.

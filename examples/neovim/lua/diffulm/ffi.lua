@@ -62,6 +62,7 @@ struct diffulm_runtime_options {
   int32_t backend;
   int32_t isa;
   int32_t precision;
+  int32_t deterministic;
 };
 struct diffulm_sampler_options {
   size_t struct_size;
