@@ -1,10 +1,12 @@
-"""Our denoising and training steps beside PyTorch's and other engines', interleaved in one run.
+"""Our denoising and training steps beside PyTorch's and other engines', and beside what the machine allows, interleaved in one run.
 
-  compare.py BENCH [--geometry small|base] [--threads 2] [--outer 2] [--rounds 3] [--ours float32,int8] [--peers onnxruntime:int8]
+  compare.py BENCH [--geometry small|base] [--threads 2] [--outer 2] [--rounds 3] [--ours float32,bfloat16,int8]
+             [--peers onnxruntime:f32,ctranslate2:int8,…] [--limit PROGRAM] [--out FILE.json]
 
-BENCH is the built bench program. Prints JSON lines of all, then a table of ratios of the minima to PyTorch's (below 1:
-faster). PyTorch runs the same random-weight XLM-R through transformers, f32, eager, without padding where the rows
+BENCH is the built bench program, PROGRAM the built limit.c. Prints JSON lines of all, then a table of ratios of the minima to PyTorch's
+(below 1: faster). PyTorch runs the same random-weight XLM-R through transformers, f32, eager, without padding where the rows
 are of one length and padded where they are ragged; training is AdamW fused, clip 1, 261 masked positions on average.
+The limit is the sum of the fastest oneDNN products and passes over memory that a step needs, in single precision, on packed rows.
 """
 import argparse
 import json
@@ -87,15 +89,44 @@ def commands(args):
     for peer in filter(None, args.peers.split(",")):
         script, variant = peer.split(":")
         yield peer, [sys.executable, f"{args.peer_scripts}/encode_{script}.py", "--variant", variant, "--folder", args.peer_models] + common
+    if args.limit:
+        yield "limit", [args.limit, "--geometry", args.geometry, "--threads", str(args.threads), "--what", "step,head,train"]
+
+
+def limits(lines_of_limit):
+    """What limit.c measured by part, put together as our own lines are."""
+    encoder, head = {}, {}
+    for line in lines_of_limit:
+        if line["what"] == "train" and line["part"] == "total":
+            yield {"bench": "train", "case": "train", "part": "step", "ms": line["ms"]}
+        if line["case"] not in CASES:
+            continue
+        if line["what"] == "step" and line["part"] == "encoder":
+            encoder[line["case"]] = line["ms"]
+        if line["what"] == "head" and line["part"] != "product_only":
+            way = "transform" if line["part"] == "transform" else "head"
+            ways = head.setdefault((line["case"], line["rows"]), {})
+            ways[way] = min(ways.get(way, 1e18), line["ms"])
+    for case, ms in encoder.items():
+        yield {"bench": "encode", "case": case, "part": "encoder", "ms": ms}
+        tokens = sum(CASES[case])
+        for part, rows in (("step", tokens), ("step half", tokens // 2), ("step quarter", tokens // 4)):
+            if (case, rows) in head:
+                yield {"bench": "encode", "case": case, "part": part, "ms": ms + sum(head[case, rows].values())}
 
 
 def table(columns):
-    """Milliseconds of PyTorch, then every other's ratio to it."""
+    """Milliseconds of PyTorch, then every other's ratio to it; where there is a limit, how far our float32 is from it."""
     keys = list(dict.fromkeys(key for column in columns.values() for key in column))
-    print("| | torch, ms | " + " | ".join(name for name in columns if name != "torch") + " |\n|---|" + "---|" * len(columns))
+    names = [name for name in columns if name != "torch"]
+    far = "limit" in columns and "ours float32" in columns
+    print("| | torch, ms | " + " | ".join(names) + (" | float32 / limit" if far else "") + " |\n|---|" + "---|" * (len(names) + 1 + far))
     for key in keys:
         reference = columns["torch"].get(key) or columns["torch"].get((key[0], key[1], "step"))
-        cells = [f"{column[key] / reference:.2f}" if key in column else "" for name, column in columns.items() if name != "torch"]
+        cells = [f"{columns[name][key] / reference:.2f}" if key in columns[name] else "" for name in names]
+        if far:
+            both = key in columns["limit"] and key in columns["ours float32"]
+            cells.append(f"{columns['ours float32'][key] / columns['limit'][key]:.2f}" if both else "")
         print(f"| {' '.join(key)} | {reference:.1f} | " + " | ".join(cells) + " |")
 
 
@@ -110,6 +141,8 @@ def main():
     parser.add_argument("--peers", default="", help="other engines and their kinds: onnxruntime:f32,onnxruntime:int8,openvino:int8 …")
     parser.add_argument("--peer-scripts", default="../shared/peers", help="where encode_onnxruntime.py and the like are")
     parser.add_argument("--peer-models", default="build/peers", help="where they keep their models")
+    parser.add_argument("--limit", help="the limit.c of the peers' scripts, built")
+    parser.add_argument("--out", help="the minima, as JSON")
     parser.add_argument("--torch", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.torch:
@@ -120,12 +153,25 @@ def main():
     columns = {}
     for _ in range(args.outer):
         for column, command in commands(args):
-            for line in lines(command):
+            print(" ".join(os.path.basename(word) for word in command), file=sys.stderr, flush=True)
+            found = lines(command)
+            for line in limits(found) if column == "limit" else found:
                 print(json.dumps(line), flush=True)
                 key = line["bench"], line.get("case", "train"), line.get("part", "step")
                 seen = columns.setdefault(column, {})
                 seen[key] = min(seen.get(key, 1e18), line["ms"])
     table(columns)
+    if args.out:
+        with open(args.out, "w", encoding="utf-8") as file:
+            json.dump({"geometry": args.geometry, "threads": args.threads, "cpu": cpu(), "ms": {
+                name: {" ".join(key): ms for key, ms in column.items()} for name, column in columns.items()}}, file, indent=1)
+
+
+def cpu():
+    """The widest instructions, by which docs/performance.md tells machines apart."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        flags = next((line for line in file if line.startswith("flags")), "").split()
+    return ", ".join(name for name in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile") if name in flags)
 
 
 main()
