@@ -40,13 +40,20 @@ static void trim(const struct diffulm_tokenizer *tok, const char *text, const ch
         while (*end > *begin && ((unsigned char)text[*end] & 0xC0) == 0x80);
 }
 
+/* Room for that many more tokens. */
+static bool reserve(struct dulm_encoded *e, size_t more)
+{
+    const size_t needed = e->count + more;
+    size_t a = e->capacity, b = e->capacity;
+    return needed <= e->capacity ||
+           (dulm_grow((void **)&e->begin, &a, needed, sizeof *e->begin) &&
+            dulm_grow((void **)&e->end, &b, needed, sizeof *e->end) &&
+            dulm_grow((void **)&e->ids, &e->capacity, needed, sizeof *e->ids));
+}
+
 static diffulm_status add(struct dulm_encoded *e, int32_t id, size_t begin, size_t end)
 {
-    size_t a = e->capacity, b = e->capacity;
-    if (e->count == e->capacity &&
-        (!dulm_grow((void **)&e->begin, &a, e->count + 1, sizeof *e->begin) ||
-         !dulm_grow((void **)&e->end, &b, e->count + 1, sizeof *e->end) ||
-         !dulm_grow((void **)&e->ids, &e->capacity, e->count + 1, sizeof *e->ids)))
+    if (!reserve(e, 1))
         return dulm_fail_memory();
     e->ids[e->count] = id;
     e->begin[e->count] = begin;
@@ -59,9 +66,8 @@ static diffulm_status add_token(const struct diffulm_tokenizer *tok, const char 
                                 const struct dulm_doc *doc, const struct dulm_split *s,
                                 size_t begin, size_t end, int32_t id, struct dulm_encoded *out)
 {
-    const size_t last = doc->to[s->end - 1];
-    diffulm_status rc =
-        begin < end ? add(out, id, doc->from[begin], doc->to[end - 1]) : add(out, id, last, last);
+    const size_t last = dulm_doc_to(doc, begin < end ? end - 1 : s->end - 1);
+    diffulm_status rc = add(out, id, begin < end ? dulm_doc_from(doc, begin) : last, last);
     if (rc < 0 || !tok->trims)
         return rc;
     /* Added tokens and what Unigram does not know are called by their text, others by their piece. */
@@ -90,7 +96,7 @@ static diffulm_status add_split(const struct diffulm_tokenizer *tok, const char 
             return dulm_fail(DIFFULM_E_FORMAT,
                              "the text at byte %zu has no token, and there is no "
                              "unknown token",
-                             doc->from[s->begin]);
+                             dulm_doc_from(doc, s->begin));
         rc = add_token(tok, text, doc, s, s->begin + t->begin, s->begin + t->end, t->id, out);
     }
     return rc;
@@ -102,21 +108,18 @@ diffulm_status dulm_encode_text(const struct diffulm_tokenizer *tok, const char 
     struct dulm_doc one = {0}, two = {0}, *doc = &one, *spare = &two;
     struct dulm_tokens tokens = {0};
     diffulm_status rc = dulm_utf8_check(text, length, "text");
-    size_t n;
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < length; i += n) {
-        dulm_utf8_decode(text + i, &n);
-        dulm_doc_put(doc, text + i, n, i, i + n);
-    }
-    dulm_doc_close(doc, 0, 0, -1);
-    rc = doc->failed ? dulm_fail_memory() : dulm_added_extract(tok, false, &doc, &spare);
+    dulm_doc_lend(doc, text, length);
+    rc = doc->failed ? dulm_fail_memory() : dulm_added_extract(tok, false, doc);
     if (rc == DIFFULM_OK)
         rc = dulm_normalize(tok->normalizer, &doc, &spare);
     if (rc == DIFFULM_OK)
-        rc = dulm_added_extract(tok, true, &doc, &spare);
+        rc = dulm_added_extract(tok, true, doc);
     if (rc == DIFFULM_OK)
         rc = dulm_pretokenize(tok->pretokenizer, &doc, &spare);
+    if (rc == DIFFULM_OK && !reserve(out, doc->splits + doc->splits / 2 + 8))
+        rc = dulm_fail_memory();
     for (size_t i = 0; rc == DIFFULM_OK && i < doc->splits; i++)
         rc = add_split(tok, text, doc, &doc->split[i], &tokens, out);
     dulm_tokens_release(&tokens);
