@@ -79,6 +79,22 @@ static diffulm_status add_token(const struct diffulm_tokenizer *tok, const char 
     return DIFFULM_OK;
 }
 
+/* The tokens of a pre-token, from the cache or the model. */
+static diffulm_status find_tokens(const struct diffulm_tokenizer *tok, const char *text,
+                                  size_t length, struct dulm_tokens *tokens)
+{
+    tokens->count = 0;
+    if (tok->cache && dulm_cache_find(tok->cache, text, length, tokens))
+        return tokens->failed ? dulm_fail_memory() : DIFFULM_OK;
+    const diffulm_status rc = dulm_subword_encode(&tok->model, text, length, tokens);
+    bool known = rc == DIFFULM_OK && tok->cache;
+    for (size_t i = 0; known && i < tokens->count; i++)
+        known = tokens->list[i].id >= 0;
+    if (known)
+        dulm_cache_add(tok->cache, text, length, tokens->list, tokens->count);
+    return rc;
+}
+
 static diffulm_status add_split(const struct diffulm_tokenizer *tok, const char *text,
                                 const struct dulm_doc *doc, const struct dulm_split *s,
                                 struct dulm_tokens *tokens, struct dulm_encoded *out)
@@ -87,9 +103,7 @@ static diffulm_status add_split(const struct diffulm_tokenizer *tok, const char 
         return DIFFULM_OK;
     if (s->id >= 0)
         return add_token(tok, text, doc, s, s->begin, s->end, s->id, out);
-    tokens->count = 0;
-    diffulm_status rc =
-        dulm_subword_encode(&tok->model, doc->text + s->begin, s->end - s->begin, tokens);
+    diffulm_status rc = find_tokens(tok, doc->text + s->begin, s->end - s->begin, tokens);
     for (size_t i = 0; rc == DIFFULM_OK && i < tokens->count; i++) {
         const struct dulm_token *t = &tokens->list[i];
         if (t->id < 0)

@@ -8,8 +8,8 @@
 #include "base/refcount.h"
 #include "base/strbuf.h"
 #include "io/place.h"
+#include "text/cache.h"
 #include "text/pretokenize.h"
-#include "text/subword.h"
 
 struct dulm_added {
     char *content; /* as written */
@@ -41,6 +41,7 @@ struct diffulm_tokenizer {
     struct dulm_normalizer *normalizer;
     struct dulm_pretokenizer *pretokenizer;
     struct dulm_subword model;
+    struct dulm_cache *cache;      /* of the model's tokens; NULL: none */
     bool trims, trim_prefix_space; /* ByteLevel and Roberta post-processors */
     bool has_template;
     struct dulm_template single, pair;
