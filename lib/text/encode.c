@@ -13,6 +13,13 @@ void dulm_encoded_release(struct dulm_encoded *e)
     *e = (struct dulm_encoded){0};
 }
 
+/* White space, or a space as byte-level models write it. */
+static bool is_trimmed(const char *text, size_t *n)
+{
+    const int32_t c = dulm_utf8_decode(text, n);
+    return c == 0x120 || dulm_is_white_space(c);
+}
+
 /* Byte-level tokens carry their space; trimming takes it (and other written white space) out of the
  * offsets. The first token keeps a single one, which the pre-tokenizer put there. piece: the token's own text. */
 static void trim(const struct diffulm_tokenizer *tok, const char *text, const char *piece,
@@ -20,13 +27,14 @@ static void trim(const struct diffulm_tokenizer *tok, const char *text, const ch
 {
     size_t *begin = &e->begin[e->count - 1], *end = &e->end[e->count - 1];
     size_t n, leading = 0, trailing = 0;
-    bool open = true;
-    for (size_t at = 0; piece && at < length; at += n) {
-        const int32_t c = dulm_utf8_decode(piece + at, &n);
-        const bool space = c == 0x120 || dulm_is_white_space(c);
-        open = open && space;
-        leading += open;
-        trailing = space ? trailing + 1 : 0;
+    for (size_t at = 0; piece && at < length && is_trimmed(piece + at, &n); at += n)
+        leading++;
+    for (size_t at = length; piece && at > 0; trailing++) {
+        do
+            at--;
+        while (at > 0 && dulm_utf8_continues(piece[at]));
+        if (!is_trimmed(piece + at, &n))
+            break;
     }
     if (leading == 1 && tok->trim_prefix_space && (e->count == 1 || *begin == 0))
         leading = 0;
@@ -37,7 +45,7 @@ static void trim(const struct diffulm_tokenizer *tok, const char *text, const ch
     for (; trailing && *end > *begin; trailing--)
         do
             --*end;
-        while (*end > *begin && ((unsigned char)text[*end] & 0xC0) == 0x80);
+        while (*end > *begin && dulm_utf8_continues(text[*end]));
 }
 
 /* Room for that many more tokens. */
