@@ -117,6 +117,9 @@ static diffulm_status finish(struct diffulm_tokenizer *tok, diffulm_status rc,
         widen_mask(tok);
     if (rc == DIFFULM_OK)
         rc = dulm_added_finish(tok);
+    /* A model of whole words looks each up in one table as it is. */
+    if (rc == DIFFULM_OK && tok->model.kind != DULM_WORDLEVEL)
+        rc = dulm_cache_create(&tok->cache);
     if (rc < 0) {
         dulm_tokenizer_free(tok);
         return rc;

@@ -161,12 +161,9 @@ static size_t number_at(const struct diffulm_string *t, size_t i, struct number 
 
 static void find_number(const struct diffulm_string *t, struct number *out)
 {
-    size_t n;
     for (size_t i = 0; i < t->length;) {
         const size_t end = number_at(t, i, out);
-        if (end == i)
-            dulm_utf8_decode(t->data + i, &n);
-        i = end > i ? end : i + n;
+        i = end > i ? end : i + dulm_utf8_length(t->data[i]);
     }
 }
 

@@ -68,9 +68,10 @@ diffulm_status dulm_added_read(struct diffulm_tokenizer *tok, const json_t *json
 static diffulm_status normalise(const struct diffulm_tokenizer *tok, struct dulm_added *a)
 {
     struct dulm_doc one = {0}, two = {0}, *doc = &one, *spare = &two;
-    dulm_doc_put(doc, a->content, a->length, 0, 0);
-    dulm_doc_close(doc, 0, 0, -1);
-    diffulm_status rc = a->normalized ? dulm_normalize(tok->normalizer, &doc, &spare) : DIFFULM_OK;
+    dulm_doc_lend(doc, a->content, a->length);
+    diffulm_status rc = doc->failed     ? dulm_fail_memory()
+                        : a->normalized ? dulm_normalize(tok->normalizer, &doc, &spare)
+                                        : DIFFULM_OK;
     if (rc == DIFFULM_OK) {
         a->matched_length = doc->length;
         a->matched = dulm_strndup(doc->text ? doc->text : "", doc->length);
@@ -138,8 +139,6 @@ static const struct dulm_added *match_at(const struct diffulm_tokenizer *tok, bo
                                          const char *text, size_t length)
 {
     const struct dulm_added *best = NULL;
-    if (!tok->first[normalized][(unsigned char)text[0]])
-        return NULL;
     for (size_t i = 0; i < tok->added_count; i++) {
         const struct dulm_added *a = &tok->added[i];
         if (a->normalized == normalized && a->matched_length && a->matched_length <= length &&
@@ -154,7 +153,7 @@ static size_t back_up(const char *text, size_t at)
 {
     do
         at--;
-    while (at > 0 && ((unsigned char)text[at] & 0xC0) == 0x80);
+    while (at > 0 && dulm_utf8_continues(text[at]));
     return at;
 }
 
@@ -166,11 +165,16 @@ static bool stands_alone(const char *text, size_t begin, size_t end, size_t from
     return to >= end || !dulm_is_word(dulm_utf8_decode(text + to, &n));
 }
 
-static void extract(const struct diffulm_tokenizer *tok, bool normalized, const struct dulm_doc *in,
-                    const struct dulm_split *s, struct dulm_doc *out)
+static void extract(const struct diffulm_tokenizer *tok, bool normalized, struct dulm_doc *in,
+                    const struct dulm_split *s)
 {
+    const uint8_t *first = tok->first[normalized];
     size_t open = s->begin, n;
     for (size_t i = s->begin; i < s->end;) {
+        while (i < s->end && !first[(unsigned char)in->text[i]])
+            i++;
+        if (i == s->end)
+            break;
         const struct dulm_added *a = match_at(tok, normalized, in->text + i, s->end - i);
         size_t from = i, to = a ? i + a->matched_length : i + 1;
         const bool alone =
@@ -186,32 +190,23 @@ static void extract(const struct diffulm_tokenizer *tok, bool normalized, const 
         }
         while (a->rstrip && to < s->end && dulm_is_white_space(dulm_utf8_decode(in->text + to, &n)))
             to += n;
-        dulm_doc_slice(out, in, open, from);
-        const size_t start = out->length;
-        dulm_doc_copy(out, in, from, to);
-        dulm_doc_close(out, start, in->from[from], a->id);
+        dulm_doc_slice(in, open, from);
+        dulm_doc_keep(in, &(struct dulm_split){from, to, dulm_doc_from(in, from), a->id});
         i = open = to;
     }
-    dulm_doc_slice(out, in, open, s->end);
+    dulm_doc_slice(in, open, s->end);
 }
 
 diffulm_status dulm_added_extract(const struct diffulm_tokenizer *tok, bool normalized,
-                                  struct dulm_doc **doc, struct dulm_doc **spare)
+                                  struct dulm_doc *doc)
 {
-    const struct dulm_doc *in = *doc;
-    struct dulm_doc *out = *spare;
-    dulm_doc_clear(out);
-    for (size_t i = 0; i < in->splits; i++) {
-        const struct dulm_split *s = &in->split[i];
-        if (s->id < 0) {
-            extract(tok, normalized, in, s, out);
-            continue;
-        }
-        const size_t start = out->length;
-        dulm_doc_copy(out, in, s->begin, s->end);
-        dulm_doc_close(out, start, s->origin, s->id);
+    for (size_t i = 0; i < doc->splits; i++) {
+        const struct dulm_split s = doc->split[i];
+        if (s.id < 0)
+            extract(tok, normalized, doc, &s);
+        else
+            dulm_doc_keep(doc, &s);
     }
-    *spare = *doc;
-    *doc = out;
-    return out->failed ? dulm_fail_memory() : DIFFULM_OK;
+    dulm_doc_recut(doc);
+    return doc->failed ? dulm_fail_memory() : DIFFULM_OK;
 }

@@ -1,5 +1,5 @@
 /* bpe.c: byte-pair encoding (Sennrich et al. 2016): the lowest-ranked merge first, the leftmost among
- * equals, from a heap. */
+ * equals; in short words by looking at all, in long ones from a heap. */
 #include <stdio.h>
 #include <string.h>
 
@@ -57,10 +57,16 @@ diffulm_status dulm_bpe_merge(struct dulm_subword *m, const char *left, size_t l
     return rc;
 }
 
+enum { SHORT = 32 }; /* symbols, for which looking at all pairs is faster than a heap */
+
 struct symbol {
     int32_t id; /* -1: merged away */
-    int64_t before, after;
     size_t length;
+};
+
+/* The neighbours of a symbol that are left; -1: none. */
+struct link {
+    int64_t before, after;
 };
 
 struct candidate {
@@ -107,10 +113,10 @@ static struct candidate pop(struct heap *h)
     return top;
 }
 
-static void consider(const struct dulm_subword *m, const struct symbol *s, int64_t at,
-                     struct heap *h)
+static void consider(const struct dulm_subword *m, const struct symbol *s, const struct link *link,
+                     int64_t at, struct heap *h)
 {
-    const int64_t next = at < 0 ? -1 : s[at].after;
+    const int64_t next = at < 0 ? -1 : link[at].after;
     if (next < 0)
         return;
     const struct dulm_merge *merge = &m->merge[slot_of(m, s[at].id, s[next].id)];
@@ -118,24 +124,57 @@ static void consider(const struct dulm_subword *m, const struct symbol *s, int64
         push(h, (struct candidate){merge->rank, merge->result, s[at].id, s[next].id, at});
 }
 
-static void merge_all(const struct dulm_subword *m, struct symbol *s, size_t count, struct heap *h)
+static void merge_long(const struct dulm_subword *m, struct symbol *s, struct link *link,
+                       size_t count, struct heap *h)
 {
+    for (size_t i = 0; i < count; i++)
+        link[i] = (struct link){(int64_t)i - 1, i + 1 < count ? (int64_t)i + 1 : -1};
     for (size_t i = 0; i + 1 < count; i++)
-        consider(m, s, (int64_t)i, h);
+        consider(m, s, link, (int64_t)i, h);
     while (h->count && !h->failed) {
         const struct candidate c = pop(h);
         struct symbol *left = &s[c.at];
-        if (left->id != c.left || left->after < 0 || s[left->after].id != c.right)
+        const int64_t next = link[c.at].after;
+        if (left->id != c.left || next < 0 || s[next].id != c.right)
             continue;
-        struct symbol *right = &s[left->after];
         left->id = c.result;
-        left->length += right->length;
-        left->after = right->after;
-        right->id = -1;
-        if (left->after >= 0)
-            s[left->after].before = c.at;
-        consider(m, s, left->before, h);
-        consider(m, s, c.at, h);
+        left->length += s[next].length;
+        s[next].id = -1;
+        link[c.at].after = link[next].after;
+        if (link[c.at].after >= 0)
+            link[link[c.at].after].before = c.at;
+        consider(m, s, link, link[c.at].before, h);
+        consider(m, s, link, c.at, h);
+    }
+}
+
+/* Returns how many symbols are left, at the front. */
+static size_t merge_short(const struct dulm_subword *m, struct symbol *s, size_t count)
+{
+    const struct dulm_merge *pair[SHORT]; /* of a symbol and the next; rank -1: they do not merge */
+    for (size_t i = 0; i + 1 < count; i++)
+        pair[i] = &m->merge[slot_of(m, s[i].id, s[i + 1].id)];
+    for (;;) {
+        size_t best = 0;
+        uint32_t rank = UINT32_MAX; /* which -1 is, too */
+        for (size_t i = 0; i + 1 < count; i++)
+            if ((uint32_t)pair[i]->rank < rank) {
+                rank = (uint32_t)pair[i]->rank;
+                best = i;
+            }
+        if (rank == UINT32_MAX)
+            return count;
+        s[best].id = pair[best]->result;
+        s[best].length += s[best + 1].length;
+        count--;
+        for (size_t i = best + 1; i < count; i++) {
+            s[i] = s[i + 1];
+            pair[i - 1] = pair[i];
+        }
+        if (best > 0)
+            pair[best - 1] = &m->merge[slot_of(m, s[best - 1].id, s[best].id)];
+        if (best + 1 < count)
+            pair[best] = &m->merge[slot_of(m, s[best].id, s[best + 1].id)];
     }
 }
 
@@ -146,10 +185,7 @@ struct word {
 
 static void add_symbol(struct word *w, int32_t id, size_t length)
 {
-    const int64_t at = (int64_t)w->count;
-    w->s[w->count++] = (struct symbol){id, at - 1, -1, length};
-    if (at > 0)
-        w->s[at - 1].after = at;
+    w->s[w->count++] = (struct symbol){id, length};
 }
 
 /* The character as the vocabulary writes it at this place of a word. */
@@ -213,24 +249,24 @@ void dulm_bpe_encode(const struct dulm_subword *m, const char *text, size_t leng
         return;
     }
     const size_t extra = m->prefix_length + m->suffix_length + 4;
-    struct word w = {dulm_alloc(length * (1 + m->prefix_length) + extra, sizeof *w.s), 0};
-    char *scratch = dulm_alloc(extra, 1);
+    const size_t most = length * (1 + m->prefix_length) + extra;
+    struct word w = {
+        dulm_tokens_scratch(out, most, sizeof(struct link) + sizeof(struct symbol) + 1), 0};
+    if (!w.s)
+        return;
+    struct link *link = (struct link *)(w.s + most);
     struct heap heap = {0};
-    if (w.s && scratch) {
-        split_word(m, text, length, scratch, &w);
-        merge_all(m, w.s, w.count, &heap);
-        size_t at = 0;
-        for (size_t i = 0; i < w.count; i++)
-            if (w.s[i].id >= 0) {
-                const size_t end = at + w.s[i].length;
-                dulm_tokens_add(out, w.s[i].id, at < length ? at : length,
-                                end < length ? end : length);
-                at = end;
-            }
-    }
-    if (!w.s || !scratch || heap.failed)
-        out->failed = true;
+    split_word(m, text, length, (char *)(link + most), &w);
+    if (w.count > SHORT)
+        merge_long(m, w.s, link, w.count, &heap);
+    else
+        w.count = merge_short(m, w.s, w.count);
+    for (size_t i = 0, at = 0; i < w.count; i++)
+        if (w.s[i].id >= 0) {
+            const size_t end = at + w.s[i].length;
+            dulm_tokens_add(out, w.s[i].id, at < length ? at : length, end < length ? end : length);
+            at = end;
+        }
+    out->failed = out->failed || heap.failed;
     dulm_free(heap.list);
-    dulm_free(scratch);
-    dulm_free(w.s);
 }

@@ -20,7 +20,7 @@ void dulm_changes_apply(const struct dulm_changes *changes, const struct dulm_do
 {
     if (changes->failed)
         out->failed = true;
-    size_t at = begin, n;
+    size_t at = begin;
     for (size_t i = 0; i < changes->count; i++) {
         const int32_t change = changes->list[i].change;
         char bytes[4];
@@ -28,17 +28,15 @@ void dulm_changes_apply(const struct dulm_changes *changes, const struct dulm_do
         size_t from = 0, to = 0;
         const size_t source = change > 0 ? at - 1 : at;
         if ((change <= 0 || at > begin) && source < end) {
-            from = in->from[source];
-            to = in->to[source];
+            from = dulm_doc_from(in, source);
+            to = dulm_doc_to(in, source);
         } else if (end > begin) {
-            from = in->from[change > 0 ? begin : end - 1];
-            to = change > 0 ? from : in->to[end - 1];
+            from = dulm_doc_from(in, change > 0 ? begin : end - 1);
+            to = change > 0 ? from : dulm_doc_to(in, end - 1);
         }
         dulm_doc_put(out, bytes, size, from, to);
-        for (int32_t k = change; k <= 0 && at < end; k++) {
-            dulm_utf8_decode(in->text + at, &n);
-            at += n;
-        }
+        for (int32_t k = change; k <= 0 && at < end; k++)
+            at += dulm_utf8_length(in->text[at]);
     }
 }
 
@@ -115,21 +113,29 @@ static void compose_all(struct dulm_changes *c)
     c->count = out;
 }
 
+size_t dulm_decompose(int32_t c, bool compatible, int32_t parts[DULM_PARTS])
+{
+    utf8proc_int32_t list[DULM_PARTS];
+    int state = 0;
+    const utf8proc_ssize_t count = utf8proc_decompose_char(
+        c, list, DULM_PARTS, UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0), &state);
+    if (count < 1 || count > DULM_PARTS || dulm_unicode_age(c) > 9) {
+        parts[0] = c;
+        return 1;
+    }
+    for (utf8proc_ssize_t k = 0; k < count; k++)
+        parts[k] = list[k];
+    return (size_t)count;
+}
+
 void dulm_changes_unicode(struct dulm_changes *changes, const char *text, size_t length,
                           bool compatible, bool compose)
 {
     size_t n, first = 0;
+    int32_t parts[DULM_PARTS];
     for (size_t i = 0; i < length; i += n) {
-        const int32_t c = dulm_utf8_decode(text + i, &n);
-        utf8proc_int32_t parts[64];
-        int state = 0;
-        utf8proc_ssize_t count = utf8proc_decompose_char(
-            c, parts, 64, UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0), &state);
-        if (count < 1 || count > 64 || dulm_unicode_age(c) > 9) {
-            parts[0] = c;
-            count = 1;
-        }
-        for (utf8proc_ssize_t k = 0; k < count; k++) {
+        const size_t count = dulm_decompose(dulm_utf8_decode(text + i, &n), compatible, parts);
+        for (size_t k = 0; k < count; k++) {
             if (dulm_combining_class(parts[k]) == 0) {
                 sort_marks(changes, first);
                 first = changes->count;

@@ -359,18 +359,16 @@ static void byte_fallback(const struct list *in, struct list *out)
 static diffulm_status replace(const struct dulm_decoder *d, const char *text, size_t length,
                               struct list *out)
 {
-    struct dulm_matcher *matcher;
-    diffulm_status rc = dulm_matcher_create(d->pattern, &matcher);
-    if (rc < 0)
-        return rc;
+    struct dulm_matcher matcher = {0};
+    diffulm_status rc = DIFFULM_OK;
     size_t at = 0, from, to, done = 0;
-    while (dulm_matcher_next(matcher, d->pattern, text, length, &at, &from, &to, &rc)) {
+    while (dulm_matcher_next(&matcher, d->pattern, text, length, &at, &from, &to, &rc)) {
         dulm_strbuf_append(&out->bytes, text + done, from - done);
         dulm_strbuf_append(&out->bytes, d->text, d->length);
         done = to;
     }
     dulm_strbuf_append(&out->bytes, text + done, length - done);
-    dulm_matcher_free(matcher);
+    dulm_matcher_release(&matcher);
     return rc;
 }
 

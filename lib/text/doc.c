@@ -6,20 +6,30 @@
 
 void dulm_doc_clear(struct dulm_doc *doc)
 {
-    doc->length = doc->splits = 0;
-    doc->failed = false;
+    doc->text = doc->buffer;
+    doc->plain = doc->failed = false;
+    doc->length = doc->splits = doc->cuts = 0;
 }
 
 void dulm_doc_release(struct dulm_doc *doc)
 {
-    dulm_free(doc->text);
+    dulm_free(doc->buffer);
     dulm_free(doc->from);
     dulm_free(doc->to);
     dulm_free(doc->split);
+    dulm_free(doc->cut);
     *doc = (struct dulm_doc){0};
 }
 
-static bool reserve(struct dulm_doc *doc, size_t more)
+void dulm_doc_lend(struct dulm_doc *doc, const char *text, size_t length)
+{
+    doc->text = text;
+    doc->length = length;
+    doc->plain = true;
+    dulm_doc_split(doc, 0, length, 0, -1);
+}
+
+bool dulm_doc_reserve(struct dulm_doc *doc, size_t more)
 {
     size_t needed, a = doc->capacity, b = doc->capacity;
     if (doc->failed || !dulm_add(doc->length, more, &needed))
@@ -28,16 +38,17 @@ static bool reserve(struct dulm_doc *doc, size_t more)
         return true;
     if (!dulm_grow((void **)&doc->from, &a, needed, sizeof *doc->from) ||
         !dulm_grow((void **)&doc->to, &b, needed, sizeof *doc->to) ||
-        !dulm_grow((void **)&doc->text, &doc->capacity, needed, 1))
+        !dulm_grow((void **)&doc->buffer, &doc->capacity, needed, 1))
         doc->failed = true;
+    doc->text = doc->buffer;
     return !doc->failed;
 }
 
 void dulm_doc_put(struct dulm_doc *doc, const char *bytes, size_t n, size_t from, size_t to)
 {
-    if (!n || !reserve(doc, n))
+    if (!n || !dulm_doc_reserve(doc, n))
         return;
-    memcpy(doc->text + doc->length, bytes, n);
+    memcpy(doc->buffer + doc->length, bytes, n);
     for (size_t i = 0; i < n; i++) {
         doc->from[doc->length + i] = from;
         doc->to[doc->length + i] = to;
@@ -48,29 +59,64 @@ void dulm_doc_put(struct dulm_doc *doc, const char *bytes, size_t n, size_t from
 void dulm_doc_copy(struct dulm_doc *doc, const struct dulm_doc *in, size_t begin, size_t end)
 {
     const size_t n = end - begin;
-    if (!n || !reserve(doc, n))
+    if (!n || !dulm_doc_reserve(doc, n))
         return;
-    memcpy(doc->text + doc->length, in->text + begin, n);
-    memcpy(doc->from + doc->length, in->from + begin, n * sizeof *doc->from);
-    memcpy(doc->to + doc->length, in->to + begin, n * sizeof *doc->to);
+    size_t *from = doc->from + doc->length, *to = doc->to + doc->length;
+    memcpy(doc->buffer + doc->length, in->text + begin, n);
     doc->length += n;
+    if (!in->plain) {
+        memcpy(from, in->from + begin, n * sizeof *from);
+        memcpy(to, in->to + begin, n * sizeof *to);
+        return;
+    }
+    for (size_t i = begin, size; i < end; i += size) {
+        size = dulm_utf8_length(in->text[i]);
+        for (size_t k = 0; k < size; k++) {
+            *from++ = i;
+            *to++ = i + size;
+        }
+    }
 }
 
-void dulm_doc_close(struct dulm_doc *doc, size_t begin, size_t origin, int32_t id)
+void dulm_doc_split(struct dulm_doc *doc, size_t begin, size_t end, size_t origin, int32_t id)
 {
     if (doc->failed || !dulm_grow((void **)&doc->split, &doc->split_capacity, doc->splits + 1,
                                   sizeof *doc->split)) {
         doc->failed = true;
         return;
     }
-    doc->split[doc->splits++] = (struct dulm_split){begin, doc->length, origin, id};
+    doc->split[doc->splits++] = (struct dulm_split){begin, end, origin, id};
 }
 
-void dulm_doc_slice(struct dulm_doc *doc, const struct dulm_doc *in, size_t begin, size_t end)
+void dulm_doc_close(struct dulm_doc *doc, size_t begin, size_t origin, int32_t id)
 {
-    if (begin >= end)
+    dulm_doc_split(doc, begin, doc->length, origin, id);
+}
+
+void dulm_doc_keep(struct dulm_doc *doc, const struct dulm_split *split)
+{
+    if (doc->failed ||
+        !dulm_grow((void **)&doc->cut, &doc->cut_capacity, doc->cuts + 1, sizeof *doc->cut)) {
+        doc->failed = true;
         return;
-    const size_t start = doc->length;
-    dulm_doc_copy(doc, in, begin, end);
-    dulm_doc_close(doc, start, in->from[begin], -1);
+    }
+    doc->cut[doc->cuts++] = *split;
+}
+
+void dulm_doc_slice(struct dulm_doc *doc, size_t begin, size_t end)
+{
+    if (begin < end)
+        dulm_doc_keep(doc, &(struct dulm_split){begin, end, dulm_doc_from(doc, begin), -1});
+}
+
+void dulm_doc_recut(struct dulm_doc *doc)
+{
+    struct dulm_split *split = doc->split;
+    const size_t capacity = doc->split_capacity;
+    doc->split = doc->cut;
+    doc->splits = doc->cuts;
+    doc->split_capacity = doc->cut_capacity;
+    doc->cut = split;
+    doc->cut_capacity = capacity;
+    doc->cuts = 0;
 }

@@ -13,6 +13,13 @@ void dulm_encoded_release(struct dulm_encoded *e)
     *e = (struct dulm_encoded){0};
 }
 
+/* White space, or a space as byte-level models write it. */
+static bool is_trimmed(const char *text, size_t *n)
+{
+    const int32_t c = dulm_utf8_decode(text, n);
+    return c == 0x120 || dulm_is_white_space(c);
+}
+
 /* Byte-level tokens carry their space; trimming takes it (and other written white space) out of the
  * offsets. The first token keeps a single one, which the pre-tokenizer put there. piece: the token's own text. */
 static void trim(const struct diffulm_tokenizer *tok, const char *text, const char *piece,
@@ -20,13 +27,14 @@ static void trim(const struct diffulm_tokenizer *tok, const char *text, const ch
 {
     size_t *begin = &e->begin[e->count - 1], *end = &e->end[e->count - 1];
     size_t n, leading = 0, trailing = 0;
-    bool open = true;
-    for (size_t at = 0; piece && at < length; at += n) {
-        const int32_t c = dulm_utf8_decode(piece + at, &n);
-        const bool space = c == 0x120 || dulm_is_white_space(c);
-        open = open && space;
-        leading += open;
-        trailing = space ? trailing + 1 : 0;
+    for (size_t at = 0; piece && at < length && is_trimmed(piece + at, &n); at += n)
+        leading++;
+    for (size_t at = length; piece && at > 0; trailing++) {
+        do
+            at--;
+        while (at > 0 && dulm_utf8_continues(piece[at]));
+        if (!is_trimmed(piece + at, &n))
+            break;
     }
     if (leading == 1 && tok->trim_prefix_space && (e->count == 1 || *begin == 0))
         leading = 0;
@@ -37,16 +45,23 @@ static void trim(const struct diffulm_tokenizer *tok, const char *text, const ch
     for (; trailing && *end > *begin; trailing--)
         do
             --*end;
-        while (*end > *begin && ((unsigned char)text[*end] & 0xC0) == 0x80);
+        while (*end > *begin && dulm_utf8_continues(text[*end]));
+}
+
+/* Room for that many more tokens. */
+static bool reserve(struct dulm_encoded *e, size_t more)
+{
+    const size_t needed = e->count + more;
+    size_t a = e->capacity, b = e->capacity;
+    return needed <= e->capacity ||
+           (dulm_grow((void **)&e->begin, &a, needed, sizeof *e->begin) &&
+            dulm_grow((void **)&e->end, &b, needed, sizeof *e->end) &&
+            dulm_grow((void **)&e->ids, &e->capacity, needed, sizeof *e->ids));
 }
 
 static diffulm_status add(struct dulm_encoded *e, int32_t id, size_t begin, size_t end)
 {
-    size_t a = e->capacity, b = e->capacity;
-    if (e->count == e->capacity &&
-        (!dulm_grow((void **)&e->begin, &a, e->count + 1, sizeof *e->begin) ||
-         !dulm_grow((void **)&e->end, &b, e->count + 1, sizeof *e->end) ||
-         !dulm_grow((void **)&e->ids, &e->capacity, e->count + 1, sizeof *e->ids)))
+    if (!reserve(e, 1))
         return dulm_fail_memory();
     e->ids[e->count] = id;
     e->begin[e->count] = begin;
@@ -59,9 +74,8 @@ static diffulm_status add_token(const struct diffulm_tokenizer *tok, const char 
                                 const struct dulm_doc *doc, const struct dulm_split *s,
                                 size_t begin, size_t end, int32_t id, struct dulm_encoded *out)
 {
-    const size_t last = doc->to[s->end - 1];
-    diffulm_status rc =
-        begin < end ? add(out, id, doc->from[begin], doc->to[end - 1]) : add(out, id, last, last);
+    const size_t last = dulm_doc_to(doc, begin < end ? end - 1 : s->end - 1);
+    diffulm_status rc = add(out, id, begin < end ? dulm_doc_from(doc, begin) : last, last);
     if (rc < 0 || !tok->trims)
         return rc;
     /* Added tokens and what Unigram does not know are called by their text, others by their piece. */
@@ -73,6 +87,22 @@ static diffulm_status add_token(const struct diffulm_tokenizer *tok, const char 
     return DIFFULM_OK;
 }
 
+/* The tokens of a pre-token, from the cache or the model. */
+static diffulm_status find_tokens(const struct diffulm_tokenizer *tok, const char *text,
+                                  size_t length, struct dulm_tokens *tokens)
+{
+    tokens->count = 0;
+    if (tok->cache && dulm_cache_find(tok->cache, text, length, tokens))
+        return tokens->failed ? dulm_fail_memory() : DIFFULM_OK;
+    const diffulm_status rc = dulm_subword_encode(&tok->model, text, length, tokens);
+    bool known = rc == DIFFULM_OK && tok->cache;
+    for (size_t i = 0; known && i < tokens->count; i++)
+        known = tokens->list[i].id >= 0;
+    if (known)
+        dulm_cache_add(tok->cache, text, length, tokens->list, tokens->count);
+    return rc;
+}
+
 static diffulm_status add_split(const struct diffulm_tokenizer *tok, const char *text,
                                 const struct dulm_doc *doc, const struct dulm_split *s,
                                 struct dulm_tokens *tokens, struct dulm_encoded *out)
@@ -81,16 +111,14 @@ static diffulm_status add_split(const struct diffulm_tokenizer *tok, const char 
         return DIFFULM_OK;
     if (s->id >= 0)
         return add_token(tok, text, doc, s, s->begin, s->end, s->id, out);
-    tokens->count = 0;
-    diffulm_status rc =
-        dulm_subword_encode(&tok->model, doc->text + s->begin, s->end - s->begin, tokens);
+    diffulm_status rc = find_tokens(tok, doc->text + s->begin, s->end - s->begin, tokens);
     for (size_t i = 0; rc == DIFFULM_OK && i < tokens->count; i++) {
         const struct dulm_token *t = &tokens->list[i];
         if (t->id < 0)
             return dulm_fail(DIFFULM_E_FORMAT,
                              "the text at byte %zu has no token, and there is no "
                              "unknown token",
-                             doc->from[s->begin]);
+                             dulm_doc_from(doc, s->begin));
         rc = add_token(tok, text, doc, s, s->begin + t->begin, s->begin + t->end, t->id, out);
     }
     return rc;
@@ -102,21 +130,18 @@ diffulm_status dulm_encode_text(const struct diffulm_tokenizer *tok, const char 
     struct dulm_doc one = {0}, two = {0}, *doc = &one, *spare = &two;
     struct dulm_tokens tokens = {0};
     diffulm_status rc = dulm_utf8_check(text, length, "text");
-    size_t n;
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < length; i += n) {
-        dulm_utf8_decode(text + i, &n);
-        dulm_doc_put(doc, text + i, n, i, i + n);
-    }
-    dulm_doc_close(doc, 0, 0, -1);
-    rc = doc->failed ? dulm_fail_memory() : dulm_added_extract(tok, false, &doc, &spare);
+    dulm_doc_lend(doc, text, length);
+    rc = doc->failed ? dulm_fail_memory() : dulm_added_extract(tok, false, doc);
     if (rc == DIFFULM_OK)
         rc = dulm_normalize(tok->normalizer, &doc, &spare);
     if (rc == DIFFULM_OK)
-        rc = dulm_added_extract(tok, true, &doc, &spare);
+        rc = dulm_added_extract(tok, true, doc);
     if (rc == DIFFULM_OK)
         rc = dulm_pretokenize(tok->pretokenizer, &doc, &spare);
+    if (rc == DIFFULM_OK && !reserve(out, doc->splits + doc->splits / 2 + 8))
+        rc = dulm_fail_memory();
     for (size_t i = 0; rc == DIFFULM_OK && i < doc->splits; i++)
         rc = add_split(tok, text, doc, &doc->split[i], &tokens, out);
     dulm_tokens_release(&tokens);

@@ -16,6 +16,7 @@ void dulm_tokenizer_free(struct diffulm_tokenizer *tok)
     dulm_normalizer_free(tok->normalizer);
     dulm_pretokenizer_free(tok->pretokenizer);
     dulm_subword_release(&tok->model);
+    dulm_cache_free(tok->cache);
     dulm_template_release(&tok->single);
     dulm_template_release(&tok->pair);
     dulm_decoder_free(tok->decoder);

@@ -31,7 +31,8 @@ static const char *const names[] = {
 
 struct dulm_normalizer {
     enum kind kind;
-    bool clean, chinese, accents, lowercase, left, right;
+    bool left, right;
+    struct dulm_bert *bert;
     struct dulm_charsmap map;
     struct dulm_regex *pattern;
     char *content;
@@ -47,8 +48,8 @@ void dulm_normalizer_free(struct dulm_normalizer *n)
     for (size_t i = 0; i < n->children; i++)
         dulm_normalizer_free(n->child[i]);
     dulm_free(n->child);
-    dulm_free(n->map.units);
-    dulm_free(n->map.strings);
+    dulm_bert_free(n->bert);
+    dulm_charsmap_release(&n->map);
     dulm_regex_free(n->pattern);
     dulm_free(n->content);
     dulm_free(n);
@@ -129,16 +130,21 @@ static bool flag(const json_t *json, const char *key, bool fallback)
     return json_is_boolean(value) ? json_is_true(value) : fallback;
 }
 
+static diffulm_status read_bert(struct dulm_normalizer *n, const json_t *json)
+{
+    const bool lowercase = flag(json, "lowercase", true);
+    const struct dulm_bert_options options = {flag(json, "clean_text", true),
+                                              flag(json, "handle_chinese_chars", true),
+                                              flag(json, "strip_accents", lowercase), lowercase};
+    return dulm_bert_create(&options, &n->bert);
+}
+
 static diffulm_status read_kind(struct dulm_normalizer *n, const json_t *json, const char *path)
 {
     diffulm_status rc;
     switch (n->kind) {
     case BERT:
-        n->clean = flag(json, "clean_text", true);
-        n->chinese = flag(json, "handle_chinese_chars", true);
-        n->lowercase = flag(json, "lowercase", true);
-        n->accents = flag(json, "strip_accents", n->lowercase);
-        return DIFFULM_OK;
+        return read_bert(n, json);
     case STRIP:
         n->left = flag(json, "strip_left", true);
         n->right = flag(json, "strip_right", true);
@@ -182,10 +188,8 @@ diffulm_status dulm_normalizer_read(const json_t *json, const char *path,
     return rc;
 }
 
-typedef bool keep_function(int32_t c);
-
-static void filter(const struct dulm_doc *in, size_t begin, size_t end, keep_function *keep,
-                   struct dulm_doc *out)
+void dulm_doc_filter(const struct dulm_doc *in, size_t begin, size_t end, dulm_keep_function *keep,
+                     struct dulm_doc *out)
 {
     size_t n;
     for (size_t i = begin; i < end; i += n)
@@ -193,36 +197,19 @@ static void filter(const struct dulm_doc *in, size_t begin, size_t end, keep_fun
             dulm_doc_copy(out, in, i, i + n);
 }
 
-/* Replaces single characters: map gives the new one. */
-static void map_characters(const struct dulm_doc *in, size_t begin, size_t end,
-                           int32_t (*map)(int32_t), struct dulm_doc *out)
+void dulm_doc_map(const struct dulm_doc *in, size_t begin, size_t end, int32_t (*map)(int32_t),
+                  struct dulm_doc *out)
 {
     size_t n;
     char bytes[4];
     for (size_t i = begin; i < end; i += n) {
         const int32_t c = dulm_utf8_decode(in->text + i, &n), to = map(c);
-        dulm_doc_put(out, bytes, dulm_utf8_encode(to, bytes), in->from[i], in->to[i]);
+        const size_t first = dulm_doc_from(in, i), last = dulm_doc_to(in, i);
+        dulm_doc_put(out, bytes, dulm_utf8_encode(to, bytes), first, last);
         /* The one character whose lower case is two. */
         if (c == 0x130 && to == 'i')
-            dulm_doc_put(out, "\xCC\x87", 2, in->from[i], in->to[i]);
+            dulm_doc_put(out, "\xCC\x87", 2, first, last);
     }
-}
-
-static bool keep_clean(int32_t c)
-{
-    if (c == '\t' || c == '\n' || c == '\r')
-        return true;
-    return c != 0 && c != 0xFFFD && !dulm_is_other(c);
-}
-
-static int32_t plain_space(int32_t c)
-{
-    return dulm_is_white_space(c) ? ' ' : c;
-}
-
-static bool not_nonspacing(int32_t c)
-{
-    return !dulm_is_nonspacing(c);
 }
 
 static bool not_mark(int32_t c)
@@ -244,29 +231,8 @@ static int32_t space_nmt(int32_t c)
     return space ? ' ' : c;
 }
 
-static bool is_chinese(int32_t c)
-{
-    return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
-           (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
-           (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
-           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
-}
-
-static void space_chinese(const struct dulm_doc *in, size_t begin, size_t end, struct dulm_doc *out)
-{
-    size_t n;
-    for (size_t i = begin; i < end; i += n) {
-        const bool chinese = is_chinese(dulm_utf8_decode(in->text + i, &n));
-        if (chinese)
-            dulm_doc_put(out, " ", 1, in->from[i], in->to[i]);
-        dulm_doc_copy(out, in, i, i + n);
-        if (chinese)
-            dulm_doc_put(out, " ", 1, in->from[i], in->to[i]);
-    }
-}
-
-static void apply_unicode(const struct dulm_doc *in, size_t begin, size_t end, bool compatible,
-                          bool compose, struct dulm_doc *out)
+void dulm_doc_unicode(const struct dulm_doc *in, size_t begin, size_t end, bool compatible,
+                      bool compose, struct dulm_doc *out)
 {
     struct dulm_changes changes = {0};
     dulm_changes_unicode(&changes, in->text + begin, end - begin, compatible, compose);
@@ -292,48 +258,47 @@ diffulm_status dulm_doc_replace(const struct dulm_regex *pattern, const char *co
                                 size_t content_length, const struct dulm_doc *in, size_t begin,
                                 size_t end, struct dulm_doc *out)
 {
-    struct dulm_matcher *matcher;
-    diffulm_status rc = dulm_matcher_create(pattern, &matcher);
-    if (rc < 0)
-        return rc;
+    struct dulm_matcher matcher = {0};
+    diffulm_status rc = DIFFULM_OK;
     size_t at = 0, from, to, done = begin;
     while (
-        dulm_matcher_next(matcher, pattern, in->text + begin, end - begin, &at, &from, &to, &rc)) {
+        dulm_matcher_next(&matcher, pattern, in->text + begin, end - begin, &at, &from, &to, &rc)) {
         dulm_doc_copy(out, in, done, begin + from);
         const size_t last = begin + to; /* what is put at the very front stands for nothing there */
-        dulm_doc_put(out, content, content_length, in->from[last > begin ? last - 1 : begin],
-                     last > begin ? in->to[last - 1] : in->from[begin]);
+        dulm_doc_put(out, content, content_length,
+                     dulm_doc_from(in, last > begin ? last - 1 : begin),
+                     last > begin ? dulm_doc_to(in, last - 1) : dulm_doc_from(in, begin));
         done = begin + to;
     }
     dulm_doc_copy(out, in, done, end);
-    dulm_matcher_free(matcher);
+    dulm_matcher_release(&matcher);
     return rc;
 }
 
 void dulm_doc_bytes(const struct dulm_doc *in, size_t begin, size_t end, struct dulm_doc *out)
 {
-    char bytes[4];
-    for (size_t i = begin; i < end; i++)
-        dulm_doc_put(out, bytes,
-                     dulm_utf8_encode(dulm_byte_character((unsigned char)in->text[i]), bytes),
-                     in->from[i], in->to[i]);
+    if (begin >= end || !dulm_doc_reserve(out, 2 * (end - begin)))
+        return;
+    size_t at = out->length;
+    for (size_t i = begin; i < end; i++) {
+        const size_t from = dulm_doc_from(in, i), to = dulm_doc_to(in, i);
+        const int32_t c = dulm_byte_character((unsigned char)in->text[i]);
+        for (size_t n = c < 0x80 ? 1 : 2; n > 0; n--) {
+            out->buffer[at] = (char)(c < 0x80 ? c : n == 2 ? 0xC0 | c >> 6 : 0x80 | (c & 63));
+            out->from[at] = from;
+            out->to[at++] = to;
+        }
+    }
+    out->length = at;
 }
 
 static void prepend(const struct dulm_normalizer *p, const struct dulm_doc *in, size_t begin,
                     size_t end, struct dulm_doc *out)
 {
     if (begin < end)
-        dulm_doc_put(out, p->content, p->content_length, in->from[begin], in->to[begin]);
+        dulm_doc_put(out, p->content, p->content_length, dulm_doc_from(in, begin),
+                     dulm_doc_to(in, begin));
     dulm_doc_copy(out, in, begin, end);
-}
-
-static void charsmap(const struct dulm_normalizer *p, const struct dulm_doc *in, size_t begin,
-                     size_t end, struct dulm_doc *out)
-{
-    struct dulm_changes changes = {0};
-    dulm_changes_charsmap(&changes, &p->map, in->text + begin, end - begin);
-    dulm_changes_apply(&changes, in, begin, end, out);
-    dulm_free(changes.list);
 }
 
 /* One simple normalizer over one split. */
@@ -346,20 +311,20 @@ static diffulm_status apply(const struct dulm_normalizer *n, enum kind kind,
         strip(n, in, begin, end, out);
         break;
     case STRIP_ACCENTS:
-        filter(in, begin, end, not_mark, out);
+        dulm_doc_filter(in, begin, end, not_mark, out);
         break;
     case NFC:
     case NFD:
     case NFKC:
     case NFKD:
-        apply_unicode(in, begin, end, kind == NFKC || kind == NFKD, kind == NFC || kind == NFKC,
-                      out);
+        dulm_doc_unicode(in, begin, end, kind == NFKC || kind == NFKD, kind == NFC || kind == NFKC,
+                         out);
         break;
     case LOWERCASE:
-        map_characters(in, begin, end, dulm_lower, out);
+        dulm_doc_map(in, begin, end, dulm_lower, out);
         break;
     case PRECOMPILED:
-        charsmap(n, in, begin, end, out);
+        dulm_doc_charsmap(&n->map, in, begin, end, out);
         break;
     case REPLACE:
         return dulm_doc_replace(n->pattern, n->content, n->content_length, in, begin, end, out);
@@ -373,50 +338,29 @@ static diffulm_status apply(const struct dulm_normalizer *n, enum kind kind,
     return DIFFULM_OK;
 }
 
-typedef void pass_function(const struct dulm_doc *in, size_t begin, size_t end,
-                           struct dulm_doc *out);
-static void pass_clean(const struct dulm_doc *in, size_t b, size_t e, struct dulm_doc *out)
-{
-    filter(in, b, e, keep_clean, out);
-}
-static void pass_space(const struct dulm_doc *in, size_t b, size_t e, struct dulm_doc *out)
-{
-    map_characters(in, b, e, plain_space, out);
-}
-static void pass_nfd(const struct dulm_doc *in, size_t b, size_t e, struct dulm_doc *out)
-{
-    apply_unicode(in, b, e, false, false, out);
-}
-static void pass_accents(const struct dulm_doc *in, size_t b, size_t e, struct dulm_doc *out)
-{
-    filter(in, b, e, not_nonspacing, out);
-}
-static void pass_lower(const struct dulm_doc *in, size_t b, size_t e, struct dulm_doc *out)
-{
-    map_characters(in, b, e, dulm_lower, out);
-}
 static void pass_nmt(const struct dulm_doc *in, size_t b, size_t e, struct dulm_doc *out)
 {
-    filter(in, b, e, keep_nmt, out);
+    dulm_doc_filter(in, b, e, keep_nmt, out);
 }
 static void pass_nmt_space(const struct dulm_doc *in, size_t b, size_t e, struct dulm_doc *out)
 {
-    map_characters(in, b, e, space_nmt, out);
+    dulm_doc_map(in, b, e, space_nmt, out);
 }
 
-static void swap(struct dulm_doc **doc, struct dulm_doc **spare)
+void dulm_doc_swap(struct dulm_doc **doc, struct dulm_doc **spare)
 {
     struct dulm_doc *out = *spare;
     *spare = *doc;
     *doc = out;
 }
 
-static diffulm_status run(const struct dulm_normalizer *n, pass_function *pass,
+static diffulm_status run(const struct dulm_normalizer *n, dulm_pass_function *pass,
                           struct dulm_doc **doc, struct dulm_doc **spare)
 {
     const struct dulm_doc *in = *doc;
     struct dulm_doc *out = *spare;
     dulm_doc_clear(out);
+    dulm_doc_reserve(out, in->length + 32);
     for (size_t i = 0; i < in->splits; i++) {
         const struct dulm_split s = in->split[i];
         const size_t start = out->length;
@@ -431,23 +375,55 @@ static diffulm_status run(const struct dulm_normalizer *n, pass_function *pass,
             return rc;
         dulm_doc_close(out, start, s.origin, s.id);
     }
-    swap(doc, spare);
+    dulm_doc_swap(doc, spare);
     return (*doc)->failed ? dulm_fail_memory() : DIFFULM_OK;
 }
 
-static diffulm_status run_bert(const struct dulm_normalizer *n, struct dulm_doc **doc,
-                               struct dulm_doc **spare)
+diffulm_status dulm_normalize_pass(dulm_pass_function *pass, struct dulm_doc **doc,
+                                   struct dulm_doc **spare)
 {
-    const struct {
-        bool on;
-        pass_function *pass;
-    } passes[] = {{n->clean, pass_clean}, {n->clean, pass_space},     {n->chinese, space_chinese},
-                  {n->accents, pass_nfd}, {n->accents, pass_accents}, {n->lowercase, pass_lower}};
-    diffulm_status rc = DIFFULM_OK;
-    for (size_t i = 0; rc == DIFFULM_OK && i < sizeof passes / sizeof *passes; i++)
-        if (passes[i].on)
-            rc = run(n, passes[i].pass, doc, spare);
-    return rc;
+    return run(NULL, pass, doc, spare);
+}
+
+/* Bytes from `first` on begin characters that may change, except `fine`; bytes within a character are below 0xC0. */
+static bool all_below(const char *text, size_t length, unsigned char first, unsigned char fine)
+{
+    unsigned changes = 0;
+    for (size_t i = 0; i < length; i++) {
+        const unsigned char c = (unsigned char)text[i];
+        changes |= (unsigned)(c >= first) & (unsigned)(c != fine);
+    }
+    return !changes;
+}
+
+/* Whether it is plain to see that a text stays as it is. */
+static bool leaves_alone(const struct dulm_normalizer *n, const char *text, size_t length)
+{
+    switch (n->kind) {
+    case NFC: /* starters that only combine with what follows U+0300 */
+    case STRIP_ACCENTS:
+        return all_below(text, length, 0xCC, 0);
+    case NFD: /* nothing below U+00C0 decomposes */
+        return all_below(text, length, 0xC3, 0);
+    case NFKC: /* of U+0080 to U+00BF some do, of U+00C0 to U+00FF none but canonically */
+        return all_below(text, length, 0xC2, 0xC3);
+    case NFKD:
+        return all_below(text, length, 0xC2, 0);
+    case PRECOMPILED:
+        return dulm_charsmap_inert(&n->map, text, length) == length;
+    default:
+        return false;
+    }
+}
+
+static bool leaves_all_alone(const struct dulm_normalizer *n, const struct dulm_doc *doc)
+{
+    for (size_t i = 0; i < doc->splits; i++) {
+        const struct dulm_split *s = &doc->split[i];
+        if (s->id < 0 && !leaves_alone(n, doc->text + s->begin, s->end - s->begin))
+            return false;
+    }
+    return true;
 }
 
 diffulm_status dulm_normalize(const struct dulm_normalizer *n, struct dulm_doc **doc,
@@ -457,13 +433,13 @@ diffulm_status dulm_normalize(const struct dulm_normalizer *n, struct dulm_doc *
     if (!n)
         return DIFFULM_OK;
     if (n->kind == BERT)
-        return run_bert(n, doc, spare);
+        return dulm_bert_normalize(n->bert, doc, spare);
     if (n->kind == NMT) {
         rc = run(n, pass_nmt, doc, spare);
         return rc < 0 ? rc : run(n, pass_nmt_space, doc, spare);
     }
     if (n->kind != SEQUENCE)
-        return run(n, NULL, doc, spare);
+        return leaves_all_alone(n, *doc) ? DIFFULM_OK : run(n, NULL, doc, spare);
     for (size_t i = 0; rc == DIFFULM_OK && i < n->children; i++)
         rc = dulm_normalize(n->child[i], doc, spare);
     return rc;

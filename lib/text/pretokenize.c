@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "text/gpt2.h"
 #include "text/script.h"
 
 enum kind {
@@ -110,14 +111,8 @@ static diffulm_status read_metaspace(struct dulm_pretokenizer *p, const json_t *
             rc = dulm_fail(DIFFULM_E_FORMAT, "%s: pre_tokenizer: unknown prepend_scheme %.40s",
                            path, scheme);
     }
-    if (rc == DIFFULM_OK)
-        rc = dulm_regex_literal(" ", 1, &p->pattern);
     return rc;
 }
-
-/* GPT-2's pattern. */
-static const char byte_level[] =
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 static diffulm_status read_children(struct dulm_pretokenizer *p, const json_t *json,
                                     const char *path)
@@ -147,7 +142,7 @@ static diffulm_status read_kind(struct dulm_pretokenizer *p, const json_t *json,
         p->prefix_space = flag(json, "add_prefix_space", true);
         p->use_regex = flag(json, "use_regex", true);
         p->behavior = ISOLATED;
-        return dulm_regex_compile(byte_level, sizeof byte_level - 1, path, &p->pattern);
+        return dulm_regex_compile(dulm_gpt2_pattern, strlen(dulm_gpt2_pattern), path, &p->pattern);
     case DELIMITER:
         return read_character(json, "delimiter", path, NULL, p->replacement, &p->delimiter);
     case METASPACE:
@@ -205,8 +200,7 @@ diffulm_status dulm_pretokenizer_read(const json_t *json, const char *path,
 
 /* Receives the pieces of one split in order and applies a behaviour to them. */
 struct cutter {
-    const struct dulm_doc *in;
-    struct dulm_doc *out;
+    struct dulm_doc *doc;
     enum behavior behavior;
     size_t begin, end; /* the piece being put together; empty: none */
     bool any, before;  /* whether the piece before was a match */
@@ -215,7 +209,7 @@ struct cutter {
 static void flush(struct cutter *c)
 {
     if (c->any)
-        dulm_doc_slice(c->out, c->in, c->begin, c->end);
+        dulm_doc_slice(c->doc, c->begin, c->end);
     c->any = false;
 }
 
@@ -258,12 +252,12 @@ static void piece(struct cutter *c, size_t begin, size_t end, bool match)
 typedef bool class_function(const struct dulm_pretokenizer *p, int32_t c);
 
 static void cut_class(const struct dulm_pretokenizer *p, class_function *is, enum behavior behavior,
-                      const struct dulm_doc *in, const struct dulm_split *s, struct dulm_doc *out)
+                      struct dulm_doc *doc, const struct dulm_split *s)
 {
-    struct cutter c = {.in = in, .out = out, .behavior = behavior};
+    struct cutter c = {.doc = doc, .behavior = behavior};
     size_t n, open = s->begin;
     for (size_t i = s->begin; i < s->end; i += n) {
-        const bool match = is(p, dulm_utf8_decode(in->text + i, &n));
+        const bool match = is(p, dulm_utf8_decode(doc->text + i, &n));
         if (!match)
             continue;
         if (open < i)
@@ -276,16 +270,14 @@ static void cut_class(const struct dulm_pretokenizer *p, class_function *is, enu
     flush(&c);
 }
 
-static diffulm_status cut_pattern(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
-                                  const struct dulm_split *s, struct dulm_doc *out)
+static diffulm_status cut_pattern(const struct dulm_pretokenizer *p, struct dulm_doc *doc,
+                                  const struct dulm_split *s)
 {
-    struct dulm_matcher *matcher;
-    diffulm_status rc = dulm_matcher_create(p->pattern, &matcher);
-    if (rc < 0)
-        return rc;
-    struct cutter c = {.in = in, .out = out, .behavior = p->behavior};
+    struct dulm_matcher matcher = {0};
+    diffulm_status rc = DIFFULM_OK;
+    struct cutter c = {.doc = doc, .behavior = p->behavior};
     size_t at = 0, from, to, open = s->begin;
-    while (dulm_matcher_next(matcher, p->pattern, in->text + s->begin, s->end - s->begin, &at,
+    while (dulm_matcher_next(&matcher, p->pattern, doc->text + s->begin, s->end - s->begin, &at,
                              &from, &to, &rc)) {
         if (open < s->begin + from)
             piece(&c, open, s->begin + from, p->invert);
@@ -295,7 +287,7 @@ static diffulm_status cut_pattern(const struct dulm_pretokenizer *p, const struc
     if (open < s->end)
         piece(&c, open, s->end, p->invert);
     flush(&c);
-    dulm_matcher_free(matcher);
+    dulm_matcher_release(&matcher);
     return rc;
 }
 
@@ -319,191 +311,237 @@ static bool is_delimiter(const struct dulm_pretokenizer *p, int32_t c)
     return c == p->delimiter;
 }
 
+/* Words between white space, and each punctuation character alone. */
+static void cut_bert(struct dulm_doc *doc, const struct dulm_split *s)
+{
+    size_t n, open = s->begin;
+    for (size_t i = s->begin; i < s->end; i += n) {
+        const int32_t c = dulm_utf8_decode(doc->text + i, &n);
+        const bool space = dulm_is_white_space(c);
+        if (!space && !dulm_is_punctuation(c))
+            continue;
+        dulm_doc_slice(doc, open, i);
+        if (!space)
+            dulm_doc_slice(doc, i, i + n);
+        open = i + n;
+    }
+    dulm_doc_slice(doc, open, s->end);
+}
+
 /* Runs of word characters, and runs of others that are not space: \w+|[^\w\s]+ */
-static void cut_words(const struct dulm_doc *in, const struct dulm_split *s, struct dulm_doc *out)
+static void cut_words(struct dulm_doc *doc, const struct dulm_split *s)
 {
     size_t n, open = s->begin;
     int before = 0;
     for (size_t i = s->begin; i < s->end; i += n) {
-        const int32_t c = dulm_utf8_decode(in->text + i, &n);
+        const int32_t c = dulm_utf8_decode(doc->text + i, &n);
         const int now = dulm_is_word(c) ? 1 : dulm_is_white_space(c) ? 0 : 2;
         if (now != before) {
             if (before)
-                dulm_doc_slice(out, in, open, i);
+                dulm_doc_slice(doc, open, i);
             open = i;
         }
         before = now;
     }
     if (before)
-        dulm_doc_slice(out, in, open, s->end);
+        dulm_doc_slice(doc, open, s->end);
 }
 
-static void cut_scripts(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
-                        const struct dulm_split *s, struct dulm_doc *out)
+static void cut_scripts(const struct dulm_pretokenizer *p, struct dulm_doc *doc,
+                        const struct dulm_split *s)
 {
     /* What comes before the first character with a script is dropped, as Hugging Face does. */
     size_t n, open = s->end;
     int last = -1;
     for (size_t i = s->begin; i < s->end; i += n) {
-        const int script = dulm_script_of(p->scripts, in->text + i, &n);
+        const int script = dulm_script_of(p->scripts, doc->text + i, &n);
         if (script != DULM_SCRIPT_ANY && last != script) {
-            dulm_doc_slice(out, in, open, i);
+            dulm_doc_slice(doc, open, i);
             open = i;
         }
         if (script != DULM_SCRIPT_ANY)
             last = script;
     }
-    dulm_doc_slice(out, in, open, s->end);
+    dulm_doc_slice(doc, open, s->end);
 }
 
-static void cut_fixed(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
-                      const struct dulm_split *s, struct dulm_doc *out)
+static void cut_fixed(const struct dulm_pretokenizer *p, struct dulm_doc *doc,
+                      const struct dulm_split *s)
 {
-    size_t n, open = s->begin, count = 0;
-    for (size_t i = s->begin; i < s->end; i += n) {
+    size_t open = s->begin, count = 0;
+    for (size_t i = s->begin; i < s->end; i += dulm_utf8_length(doc->text[i])) {
         if (count == p->fixed) {
-            dulm_doc_slice(out, in, open, i);
+            dulm_doc_slice(doc, open, i);
             open = i;
             count = 0;
         }
-        dulm_utf8_decode(in->text + i, &n);
         count++;
     }
-    dulm_doc_slice(out, in, open, s->end);
+    dulm_doc_slice(doc, open, s->end);
 }
 
-/* The split as rewritten by a pass, in a doc of its own, before it is cut. */
-static void metaspace_text(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
-                           const struct dulm_split *s, struct dulm_doc *work, diffulm_status *rc)
+/* Appends a split with its spaces written as the mark, and one in front. */
+static void put_marks(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
+                      const struct dulm_split *s, struct dulm_doc *out)
 {
-    const size_t mark = strlen(p->replacement);
+    const size_t mark = strlen(p->replacement), length = s->end - s->begin;
     const char *text = in->text + s->begin;
-    const size_t length = s->end - s->begin;
     const bool marked =
         (length && text[0] == ' ') || (length >= mark && memcmp(text, p->replacement, mark) == 0);
-    dulm_doc_clear(work);
     if (length && !marked && (p->always || (p->first && s->origin == 0)))
-        dulm_doc_put(work, p->replacement, mark, in->from[s->begin], in->to[s->begin]);
-    *rc = dulm_doc_replace(p->pattern, p->replacement, mark, in, s->begin, s->end, work);
+        dulm_doc_put(out, p->replacement, mark, dulm_doc_from(in, s->begin),
+                     dulm_doc_to(in, s->begin));
+    for (size_t at = s->begin; at < s->end;) {
+        const char *hit = memchr(in->text + at, ' ', s->end - at);
+        const size_t space = hit ? (size_t)(hit - in->text) : s->end;
+        dulm_doc_copy(out, in, at, space);
+        if (hit)
+            dulm_doc_put(out, p->replacement, mark, dulm_doc_from(in, space),
+                         dulm_doc_to(in, space));
+        at = space + 1;
+    }
 }
 
-static void cut_metaspace(const struct dulm_pretokenizer *p, const struct dulm_doc *work,
-                          size_t origin, struct dulm_doc *out)
+/* Splits of what was appended from `begin` on: each mark opens one. */
+static void split_at_marks(const struct dulm_pretokenizer *p, size_t begin, struct dulm_doc *out)
 {
     const size_t mark = strlen(p->replacement);
-    if (!p->split) {
-        const size_t start_at = out->length;
-        dulm_doc_copy(out, work, 0, work->length);
-        dulm_doc_close(out, start_at, origin, -1);
-        return;
-    }
-    struct cutter c = {.in = work, .out = out, .behavior = MERGED_WITH_NEXT};
-    size_t open = 0;
-    for (size_t i = 0; i + mark <= work->length;) {
-        if (memcmp(work->text + i, p->replacement, mark) != 0) {
+    size_t open = begin;
+    for (size_t i = begin; i + mark <= out->length;) {
+        const char *hit = memchr(out->text + i, p->replacement[0], out->length - i);
+        if (!hit)
+            break;
+        i = (size_t)(hit - out->text);
+        if (i + mark > out->length || memcmp(hit, p->replacement, mark) != 0) {
             i++;
             continue;
         }
         if (open < i)
-            piece(&c, open, i, false);
-        piece(&c, i, i + mark, true);
-        open = i += mark;
+            dulm_doc_split(out, open, i, out->from[open], -1);
+        open = i;
+        i += mark;
     }
-    if (open < work->length)
-        piece(&c, open, work->length, false);
-    flush(&c);
+    if (open < out->length)
+        dulm_doc_split(out, open, out->length, out->from[open], -1);
 }
 
-static diffulm_status cut_byte_level(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
-                                     const struct dulm_split *s, struct dulm_doc *work,
-                                     struct dulm_doc *pieces, struct dulm_doc *out)
+/* Both append the splits that become of one, rewritten, to another doc. */
+typedef diffulm_status rewrite_function(const struct dulm_pretokenizer *p, struct dulm_doc *in,
+                                        const struct dulm_split *s, struct dulm_doc *work,
+                                        struct dulm_doc *out);
+
+static diffulm_status rewrite_metaspace(const struct dulm_pretokenizer *p, struct dulm_doc *in,
+                                        const struct dulm_split *s, struct dulm_doc *work,
+                                        struct dulm_doc *out)
 {
-    diffulm_status rc = DIFFULM_OK;
-    dulm_doc_clear(work);
-    dulm_doc_clear(pieces);
-    if (p->prefix_space && s->begin < s->end && in->text[s->begin] != ' ')
-        dulm_doc_put(work, " ", 1, in->from[s->begin], in->to[s->begin]);
-    dulm_doc_copy(work, in, s->begin, s->end);
-    const struct dulm_split whole = {0, work->length, s->origin, -1};
-    if (p->use_regex)
-        rc = cut_pattern(p, work, &whole, pieces);
-    else {
-        dulm_doc_copy(pieces, work, 0, work->length);
-        dulm_doc_close(pieces, 0, s->origin, -1);
-    }
-    for (size_t i = 0; rc == DIFFULM_OK && i < pieces->splits; i++) {
-        const size_t start_at = out->length;
-        dulm_doc_bytes(pieces, pieces->split[i].begin, pieces->split[i].end, out);
-        dulm_doc_close(out, start_at, pieces->split[i].origin, -1);
-    }
-    return work->failed || pieces->failed ? dulm_fail_memory() : rc;
+    const size_t begin = out->length;
+    (void)work;
+    put_marks(p, in, s, out);
+    if (p->split)
+        split_at_marks(p, begin, out);
+    else
+        dulm_doc_close(out, begin, s->origin, -1);
+    return DIFFULM_OK;
 }
 
-static diffulm_status cut(const struct dulm_pretokenizer *p, const struct dulm_doc *in,
-                          const struct dulm_split *s, struct dulm_doc work[2], struct dulm_doc *out)
+/* work: a doc for the split with a space in front; in->cut holds the pieces. */
+static diffulm_status rewrite_bytes(const struct dulm_pretokenizer *p, struct dulm_doc *in,
+                                    const struct dulm_split *s, struct dulm_doc *work,
+                                    struct dulm_doc *out)
 {
+    struct dulm_split whole = *s;
     diffulm_status rc = DIFFULM_OK;
-    switch (p->kind) {
-    case BYTE_LEVEL:
-        return cut_byte_level(p, in, s, &work[0], &work[1], out);
-    case WHITESPACE:
-        cut_words(in, s, out);
-        break;
-    case WHITESPACE_SPLIT:
-        cut_class(p, is_space, REMOVED, in, s, out);
-        break;
-    case DELIMITER:
-        cut_class(p, is_delimiter, REMOVED, in, s, out);
-        break;
-    case METASPACE:
-        metaspace_text(p, in, s, &work[0], &rc);
-        if (work[0].failed)
+    if (p->prefix_space && s->begin < s->end && in->text[s->begin] != ' ') {
+        dulm_doc_clear(work);
+        dulm_doc_reserve(work, s->end - s->begin + 1);
+        dulm_doc_put(work, " ", 1, dulm_doc_from(in, s->begin), dulm_doc_to(in, s->begin));
+        dulm_doc_copy(work, in, s->begin, s->end);
+        if (work->failed)
             return dulm_fail_memory();
-        if (rc == DIFFULM_OK)
-            cut_metaspace(p, &work[0], s->origin, out);
-        break;
-    case PUNCTUATION:
-        cut_class(p, is_punctuation, p->behavior, in, s, out);
-        break;
-    case DIGITS:
-        cut_class(p, is_numeric, p->behavior, in, s, out);
-        break;
-    case SPLIT:
-        return cut_pattern(p, in, s, out);
-    case SCRIPTS:
-        cut_scripts(p, in, s, out);
-        break;
-    default:
-        cut_fixed(p, in, s, out);
-        break;
+        in = work;
+        whole.begin = 0;
+        whole.end = work->length;
     }
-    return rc;
+    in->cuts = 0;
+    if (p->use_regex)
+        rc = cut_pattern(p, in, &whole);
+    else
+        dulm_doc_keep(in, &whole);
+    for (size_t i = 0; rc == DIFFULM_OK && i < in->cuts; i++) {
+        const size_t begin = out->length;
+        dulm_doc_bytes(in, in->cut[i].begin, in->cut[i].end, out);
+        dulm_doc_close(out, begin, in->cut[i].origin, -1);
+    }
+    return in->failed ? dulm_fail_memory() : rc;
 }
 
-static diffulm_status cut_all(const struct dulm_pretokenizer *p, class_function *is,
-                              enum behavior behavior, struct dulm_doc **doc,
-                              struct dulm_doc **spare)
+static diffulm_status rewrite_all(const struct dulm_pretokenizer *p, rewrite_function *rewrite,
+                                  struct dulm_doc **doc, struct dulm_doc **spare)
 {
-    const struct dulm_doc *in = *doc;
-    struct dulm_doc *out = *spare, work[2] = {{0}, {0}};
+    struct dulm_doc *in = *doc, *out = *spare, work = {0};
     diffulm_status rc = DIFFULM_OK;
     dulm_doc_clear(out);
+    dulm_doc_reserve(out, in->length + in->length / 2 + 32);
     for (size_t i = 0; rc == DIFFULM_OK && i < in->splits; i++) {
-        const struct dulm_split *s = &in->split[i];
-        if (s->id >= 0) {
-            const size_t start_at = out->length;
-            dulm_doc_copy(out, in, s->begin, s->end);
-            dulm_doc_close(out, start_at, s->origin, s->id);
-        } else if (is)
-            cut_class(p, is, behavior, in, s, out);
-        else
-            rc = cut(p, in, s, work, out);
+        const struct dulm_split s = in->split[i];
+        const size_t begin = out->length;
+        if (s.id >= 0) {
+            dulm_doc_copy(out, in, s.begin, s.end);
+            dulm_doc_close(out, begin, s.origin, s.id);
+        } else
+            rc = rewrite(p, in, &s, &work, out);
     }
-    dulm_doc_release(&work[0]);
-    dulm_doc_release(&work[1]);
-    *spare = *doc;
-    *doc = out;
+    dulm_doc_release(&work);
+    dulm_doc_swap(doc, spare);
     return rc < 0 ? rc : out->failed ? dulm_fail_memory() : DIFFULM_OK;
+}
+
+static diffulm_status cut(const struct dulm_pretokenizer *p, struct dulm_doc *doc,
+                          const struct dulm_split *s)
+{
+    switch (p->kind) {
+    case BERT:
+        cut_bert(doc, s);
+        break;
+    case WHITESPACE:
+        cut_words(doc, s);
+        break;
+    case WHITESPACE_SPLIT:
+        cut_class(p, is_space, REMOVED, doc, s);
+        break;
+    case DELIMITER:
+        cut_class(p, is_delimiter, REMOVED, doc, s);
+        break;
+    case PUNCTUATION:
+        cut_class(p, is_punctuation, p->behavior, doc, s);
+        break;
+    case DIGITS:
+        cut_class(p, is_numeric, p->behavior, doc, s);
+        break;
+    case SPLIT:
+        return cut_pattern(p, doc, s);
+    case SCRIPTS:
+        cut_scripts(p, doc, s);
+        break;
+    default:
+        cut_fixed(p, doc, s);
+        break;
+    }
+    return DIFFULM_OK;
+}
+
+static diffulm_status cut_all(const struct dulm_pretokenizer *p, struct dulm_doc *doc)
+{
+    diffulm_status rc = DIFFULM_OK;
+    for (size_t i = 0; rc == DIFFULM_OK && i < doc->splits; i++) {
+        const struct dulm_split s = doc->split[i];
+        if (s.id >= 0)
+            dulm_doc_keep(doc, &s);
+        else
+            rc = cut(p, doc, &s);
+    }
+    dulm_doc_recut(doc);
+    return rc < 0 ? rc : doc->failed ? dulm_fail_memory() : DIFFULM_OK;
 }
 
 diffulm_status dulm_pretokenize(const struct dulm_pretokenizer *p, struct dulm_doc **doc,
@@ -512,12 +550,12 @@ diffulm_status dulm_pretokenize(const struct dulm_pretokenizer *p, struct dulm_d
     diffulm_status rc = DIFFULM_OK;
     if (!p)
         return DIFFULM_OK;
-    if (p->kind == BERT) {
-        rc = cut_all(p, is_space, REMOVED, doc, spare);
-        return rc < 0 ? rc : cut_all(p, is_punctuation, ISOLATED, doc, spare);
-    }
+    if (p->kind == METASPACE)
+        return rewrite_all(p, rewrite_metaspace, doc, spare);
+    if (p->kind == BYTE_LEVEL)
+        return rewrite_all(p, rewrite_bytes, doc, spare);
     if (p->kind != SEQUENCE)
-        return cut_all(p, NULL, ISOLATED, doc, spare);
+        return cut_all(p, *doc);
     for (size_t i = 0; rc == DIFFULM_OK && i < p->children; i++)
         rc = dulm_pretokenize(p->child[i], doc, spare);
     return rc;

@@ -12,18 +12,14 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/strbuf.h"
+#include "text/gpt2.h"
 #include "text/utf8.h"
 
 struct dulm_regex {
     pcre2_code *code;
     char *literal;
     size_t literal_length;
-};
-
-struct dulm_matcher {
-    pcre2_match_data *data;
-    pcre2_match_context *context;
-    size_t last_empty; /* end of the last match, plus 1; an empty match may not touch it */
+    struct dulm_gpt2 *gpt2; /* the pattern is GPT-2's */
 };
 
 #define SPACE "\\t-\\r\\x{85}\\p{Z}"
@@ -256,6 +252,10 @@ diffulm_status dulm_regex_compile(const char *pattern, size_t length, const char
         goto done;
     }
     pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE);
+    if (length == strlen(dulm_gpt2_pattern) && memcmp(pattern, dulm_gpt2_pattern, length) == 0)
+        rc = dulm_gpt2_create(&regex->gpt2);
+    if (rc < 0)
+        goto done;
     *out = regex;
     regex = NULL;
 done:
@@ -283,34 +283,30 @@ void dulm_regex_free(struct dulm_regex *regex)
     if (!regex)
         return;
     pcre2_code_free(regex->code);
+    dulm_gpt2_free(regex->gpt2);
     dulm_free(regex->literal);
     dulm_free(regex);
 }
 
-diffulm_status dulm_matcher_create(const struct dulm_regex *regex, struct dulm_matcher **out)
+static diffulm_status make_ready(struct dulm_matcher *m, const struct dulm_regex *regex)
 {
-    struct dulm_matcher *m = dulm_alloc_zero(1, sizeof *m);
-    if (m && regex->code) {
-        m->data = pcre2_match_data_create_from_pattern(regex->code, NULL);
-        m->context = pcre2_match_context_create(NULL);
-    }
-    if (!m || (regex->code && (!m->data || !m->context))) {
-        dulm_matcher_free(m);
+    if (m->context)
+        return DIFFULM_OK;
+    m->data = pcre2_match_data_create_from_pattern(regex->code, NULL);
+    m->context = pcre2_match_context_create(NULL);
+    if (!m->data || !m->context) {
+        dulm_matcher_release(m);
         return dulm_fail_memory();
     }
-    if (m->context)
-        pcre2_set_match_limit(m->context, 50000000);
-    *out = m;
+    pcre2_set_match_limit(m->context, 50000000);
     return DIFFULM_OK;
 }
 
-void dulm_matcher_free(struct dulm_matcher *m)
+void dulm_matcher_release(struct dulm_matcher *m)
 {
-    if (!m)
-        return;
     pcre2_match_data_free(m->data);
     pcre2_match_context_free(m->context);
-    dulm_free(m);
+    *m = (struct dulm_matcher){0};
 }
 
 static bool next_literal(const struct dulm_regex *regex, const char *text, size_t length,
@@ -343,6 +339,18 @@ bool dulm_matcher_next(struct dulm_matcher *m, const struct dulm_regex *regex, c
 {
     if (regex->literal)
         return next_literal(regex, text, length, at, begin, end);
+    if (regex->gpt2 && *at < length) {
+        const size_t by_hand = dulm_gpt2_match(regex->gpt2, text, length, *at);
+        if (by_hand) {
+            *begin = *at;
+            *at = *end = by_hand;
+            m->last_empty = *end + 1;
+            return true;
+        }
+    }
+    *rc = make_ready(m, regex);
+    if (*rc < 0)
+        return false;
     while (*at <= length && length > 0) { /* nothing matches in nothing, as in Hugging Face */
         const int n = match(m, regex->code, text, length, *at);
         if (n == PCRE2_ERROR_NOMATCH)

@@ -39,12 +39,14 @@ struct dulm_token {
 struct dulm_tokens {
     struct dulm_token *list;
     size_t count, capacity;
-    void *scratch; /* unigram.c's, kept from one pre-token to the next */
+    void *scratch; /* the models' own, kept from one pre-token to the next */
     size_t scratch_size;
     bool failed;
 };
 void dulm_tokens_release(struct dulm_tokens *tokens);
 void dulm_tokens_add(struct dulm_tokens *tokens, int32_t id, size_t begin, size_t end);
+/* Scratch of at least that size, NULL: out of memory, and failed is set. */
+void *dulm_tokens_scratch(struct dulm_tokens *tokens, size_t count, size_t size);
 
 /* Appends the tokens of `text`. */
 diffulm_status dulm_subword_encode(const struct dulm_subword *model, const char *text,

@@ -8,8 +8,8 @@
 #include "base/refcount.h"
 #include "base/strbuf.h"
 #include "io/place.h"
+#include "text/cache.h"
 #include "text/pretokenize.h"
-#include "text/subword.h"
 
 struct dulm_added {
     char *content; /* as written */
@@ -41,6 +41,7 @@ struct diffulm_tokenizer {
     struct dulm_normalizer *normalizer;
     struct dulm_pretokenizer *pretokenizer;
     struct dulm_subword model;
+    struct dulm_cache *cache;      /* of the model's tokens; NULL: none */
     bool trims, trim_prefix_space; /* ByteLevel and Roberta post-processors */
     bool has_template;
     struct dulm_template single, pair;
@@ -58,7 +59,7 @@ diffulm_status dulm_added_read(struct diffulm_tokenizer *tok, const json_t *json
 diffulm_status dulm_added_finish(struct diffulm_tokenizer *tok) DIFFULM_MUST_USE;
 /* Cuts every text split at the added tokens that are (or are not) normalised. */
 diffulm_status dulm_added_extract(const struct diffulm_tokenizer *tok, bool normalized,
-                                  struct dulm_doc **doc, struct dulm_doc **spare) DIFFULM_MUST_USE;
+                                  struct dulm_doc *doc) DIFFULM_MUST_USE;
 const struct dulm_added *dulm_added_of(const struct diffulm_tokenizer *tok, int32_t id);
 /* The text of an id, added or of the model; NULL: there is none. */
 const char *dulm_token_text(const struct diffulm_tokenizer *tok, int32_t id, size_t *length);

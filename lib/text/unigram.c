@@ -91,12 +91,10 @@ struct cut {
 void dulm_unigram_encode(const struct dulm_subword *m, const char *text, size_t length,
                          struct dulm_tokens *out)
 {
-    if (!dulm_grow(&out->scratch, &out->scratch_size, length + 1,
-                   sizeof(struct best) + sizeof(struct cut))) {
-        out->failed = true;
+    struct best *best =
+        dulm_tokens_scratch(out, length + 1, sizeof(struct best) + sizeof(struct cut));
+    if (!best)
         return;
-    }
-    struct best *best = out->scratch;
     struct cut *cut = (struct cut *)(void *)(best + length + 1);
     size_t n, pieces = 0;
     memset(best, 0, (length + 1) * sizeof *best);

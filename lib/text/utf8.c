@@ -1,6 +1,7 @@
 /* utf8.c: code points and their classes. Categories come from utf8proc. */
 #include "text/utf8.h"
 
+#include <string.h>
 #include <utf8proc.h>
 
 #include "base/error.h"
@@ -32,6 +33,13 @@ size_t dulm_utf8_invalid(const char *text, size_t length, size_t *offset)
 {
     bool valid;
     for (size_t i = 0; i < length;) {
+        uint64_t eight = UINT64_MAX;
+        if (length - i >= sizeof eight)
+            memcpy(&eight, text + i, sizeof eight);
+        if (!(eight & 0x8080808080808080u)) { /* ASCII, which most of a text is */
+            i += sizeof eight;
+            continue;
+        }
         const size_t n = sequence((const unsigned char *)text + i, length - i, &valid);
         if (!valid) {
             *offset = i;
@@ -48,25 +56,6 @@ diffulm_status dulm_utf8_check(const char *text, size_t length, const char *what
     if (dulm_utf8_invalid(text, length, &offset))
         return dulm_fail(DIFFULM_E_UTF8, "%s: not valid UTF-8 at byte %zu", what, offset);
     return DIFFULM_OK;
-}
-
-int32_t dulm_utf8_decode(const char *text, size_t *length)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    if (s[0] < 0x80) {
-        *length = 1;
-        return s[0];
-    }
-    if (s[0] < 0xE0) {
-        *length = 2;
-        return (s[0] & 31) << 6 | (s[1] & 63);
-    }
-    if (s[0] < 0xF0) {
-        *length = 3;
-        return (s[0] & 15) << 12 | (s[1] & 63) << 6 | (s[2] & 63);
-    }
-    *length = 4;
-    return (s[0] & 7) << 18 | (s[1] & 63) << 12 | (s[2] & 63) << 6 | (s[3] & 63);
 }
 
 size_t dulm_utf8_encode(int32_t c, char out[4])
@@ -159,15 +148,12 @@ static bool is_printable_byte(int b)
     return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || (b >= 174 && b <= 255);
 }
 
-/* Printable bytes stand for themselves, the others for U+0100 on, in order. */
+/* Printable bytes stand for themselves, the others (0 to 32, 127 to 160, 173) for U+0100 on, in order. */
 int32_t dulm_byte_character(unsigned char byte)
 {
     if (is_printable_byte(byte))
         return byte;
-    int32_t next = 256;
-    for (int b = 0; b < byte; b++)
-        next += !is_printable_byte(b);
-    return next;
+    return 256 + (byte <= 32 ? byte : byte <= 160 ? byte - 127 + 33 : 67);
 }
 
 int dulm_character_byte(int32_t c)

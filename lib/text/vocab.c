@@ -7,12 +7,9 @@
 #include "base/error.h"
 #include "io/limits.h"
 
-static uint32_t hash(const char *bytes, size_t length)
+static uint32_t fold(uint64_t hash)
 {
-    uint64_t h = 1469598103934665603u;
-    for (size_t i = 0; i < length; i++)
-        h = (h ^ (unsigned char)bytes[i]) * 1099511628211u;
-    return (uint32_t)(h ^ h >> 29);
+    return (uint32_t)(hash ^ hash >> 29);
 }
 
 static void insert(struct dulm_vocab *v, struct dulm_slot slot)
@@ -68,15 +65,24 @@ diffulm_status dulm_vocab_add(struct dulm_vocab *v, const char *piece, size_t le
     v->piece[at] = (struct dulm_piece){v->bytes_length, length, true};
     v->bytes_length += length + 1;
     v->size = at + 1 > v->size ? at + 1 : v->size;
-    insert(v, (struct dulm_slot){hash(piece, length), (int32_t)id});
+    v->longest = length > v->longest ? length : v->longest;
+    insert(v,
+           (struct dulm_slot){fold(dulm_vocab_hash(DULM_VOCAB_HASH, piece, length)), (int32_t)id});
     return DIFFULM_OK;
 }
 
 int32_t dulm_vocab_find(const struct dulm_vocab *v, const char *piece, size_t length)
 {
+    return dulm_vocab_find_hashed(v, dulm_vocab_hash(DULM_VOCAB_HASH, piece, length), piece,
+                                  length);
+}
+
+int32_t dulm_vocab_find_hashed(const struct dulm_vocab *v, uint64_t hash, const char *piece,
+                               size_t length)
+{
     if (!v->table_size)
         return -1;
-    const uint32_t wanted = hash(piece, length);
+    const uint32_t wanted = fold(hash);
     size_t at = wanted & (v->table_size - 1);
     for (; v->table[at].id >= 0; at = (at + 1) & (v->table_size - 1)) {
         const struct dulm_piece *p = &v->piece[v->table[at].id];
