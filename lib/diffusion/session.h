@@ -89,6 +89,9 @@ struct dulm_key_cache dulm_cache_of(const struct diffulm_session *session,
 void dulm_cache_commit(struct dulm_canvas *canvas);
 void dulm_cache_release(struct dulm_canvas *canvas);
 
+/* share.c: computes once what canvases of one source need of it. After `reserve` of the step. */
+diffulm_status dulm_share_sources(struct diffulm_session *session) DIFFULM_MUST_USE;
+
 /* known.c: memory for candidates, where they are kept: under argmax, unless the host says no. */
 diffulm_status dulm_known_reserve(const struct diffulm_session *session,
                                   struct dulm_canvas *canvas) DIFFULM_MUST_USE;

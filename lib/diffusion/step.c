@@ -278,14 +278,16 @@ static void transition(struct diffulm_session *s, size_t r)
 
 diffulm_status dulm_session_step(struct diffulm_session *s)
 {
-    size_t tokens = 0, rows, wanted;
+    size_t tokens = 0, rows = 0, wanted = 0;
     for (size_t r = 0; r < s->count; r++)
         tokens += s->canvas[r].length;
     diffulm_status rc = reserve(&s->step, tokens, s->count);
     s->change_count = s->scored = 0;
     if (rc < 0)
         return rc;
-    rc = pack(s, &rows, &wanted);
+    rc = dulm_share_sources(s);
+    if (rc == DIFFULM_OK)
+        rc = pack(s, &rows, &wanted);
     if (rc == DIFFULM_OK && rows)
         rc = score(s, rows, wanted);
     else if (rc == DIFFULM_OK && atomic_load_explicit(&s->cancel, memory_order_relaxed))

@@ -287,6 +287,57 @@ static void a_step_computes_what_is_new_alone(void **state)
     diffulm_model_unref(model);
 }
 
+/* Rows of the sources 0, 1, 0, 0, 1, 2, of different lengths. */
+static void add_beams(diffulm_session *session)
+{
+    static const size_t source_of[] = {0, 1, 0, 0, 1, 2};
+    for (size_t i = 0; i < 6; i++)
+        add_row(session, source_of[i], i);
+}
+
+static void rows_of_one_source_compute_it_once_and_give_the_same_bits(void **state)
+{
+    (void)state;
+    for (size_t f = 0; f < 3; f++)
+        for (size_t p = 0; p < 5; p++)
+            for (int32_t shift = 0; shift < 2; shift++) {
+                diffulm_model *model = tiny_model_on(families[f], DIFFULM_BACKEND_REFERENCE, 2, 11);
+                struct diffulm_session_options o = causal_session();
+                o.attention = DIFFULM_ATTENTION_PREFIX_LM;
+                diffulm_session *shared = session_of(model, policies[p], shift, &o);
+                o.recompute = 1;
+                diffulm_session *computed = session_of(model, policies[p], shift, &o);
+                add_beams(shared);
+                add_beams(computed);
+                compare(shared, computed, NULL);
+                diffulm_session_destroy(shared);
+                diffulm_session_destroy(computed);
+                diffulm_model_unref(model);
+            }
+}
+
+static void only_the_first_row_of_a_source_computes_it(void **state)
+{
+    (void)state;
+    diffulm_model *model = tiny_model_on("xlm-roberta", DIFFULM_BACKEND_REFERENCE, 1, 11);
+    struct diffulm_session_options o = causal_session();
+    struct diffulm_step_report report = {.struct_size = sizeof report};
+    o.attention = DIFFULM_ATTENTION_PREFIX_LM;
+    diffulm_session *session = session_of(model, NULL, 0, &o);
+    add_beams(session);
+    assert_true(diffulm_session_step(session, &report) >= 0);
+    size_t targets = 0;
+    for (size_t r = 0; r < 6; r++) {
+        const struct dulm_canvas *c = &session->canvas[r];
+        targets += c->length - c->source_length;
+        assert_int_equal(c->kept_count, c->source_length);
+    }
+    /* That of the last row, which is alone, is computed with its target. */
+    assert_int_equal(session->step.offsets[6], targets + session->canvas[5].source_length);
+    diffulm_session_destroy(session);
+    diffulm_model_unref(model);
+}
+
 static void an_unchanged_row_is_not_scored_again_under_argmax(void **state)
 {
     (void)state;
@@ -387,6 +438,8 @@ int main(void)
         cmocka_unit_test(a_trained_causal_model_answers_left_to_right_and_stops_at_eos),
         cmocka_unit_test(kept_keys_and_values_give_the_same_bits_as_computing_them_again),
         cmocka_unit_test(a_step_computes_what_is_new_alone),
+        cmocka_unit_test(rows_of_one_source_compute_it_once_and_give_the_same_bits),
+        cmocka_unit_test(only_the_first_row_of_a_source_computes_it),
         cmocka_unit_test(an_unchanged_row_is_not_scored_again_under_argmax),
         cmocka_unit_test(kept_keys_and_values_notice_edits_pins_and_restored_snapshots),
         cmocka_unit_test(a_stopped_row_frees_its_place_and_reparam_goes_on)};
