@@ -280,10 +280,10 @@ int main(int argc, char **argv)
         else
             argc = 0;
     }
-    const int g = strcmp(geometry, "base") == 0;
-    if (argc % 2 != 1 || rounds < 1 || rounds > 100 || (!g && strcmp(geometry, "small") != 0)) {
+    struct geometry g;
+    if (argc % 2 != 1 || rounds < 1 || rounds > 100 || !read_geometry(geometry, &g)) {
         fprintf(stderr,
-                "usage: bench [--threads N] [--rounds 1-100] [--geometry small|base]\n"
+                "usage: bench [--threads N] [--rounds 1-100] [--geometry " GEOMETRY_USAGE "]\n"
                 "  [--only kernels|tokenizer|denoise|train] [--tokenizer FOLDER --text FILE]\n"
                 "  [--lora RANK] [--recompute 0|1] [--bfloat16 0|1] [--int8 0|1]\n");
         return 2;
@@ -301,7 +301,7 @@ int main(int argc, char **argv)
     if (tokenizer && text && (!only || strcmp(only, "tokenizer") == 0))
         bench_tokenizer(tokenizer, text);
     if (!only || strcmp(only, "denoise") == 0 || strcmp(only, "train") == 0) {
-        diffulm_model *model = make_geometry(runtime, g);
+        diffulm_model *model = make_geometry(runtime, &g);
         if (!only || strcmp(only, "denoise") == 0)
             bench_denoise(model, geometry);
         if (!only || strcmp(only, "train") == 0)
