@@ -181,6 +181,18 @@ static diffulm_status point_bytes(struct loader *l)
     return DIFFULM_OK;
 }
 
+static void widen(const struct diffulm_model *m, const struct dulm_tensor *t, float *out)
+{
+    const size_t size = dulm_dtype_size(t->dtype);
+    for (size_t at = 0, n; at < t->elements; at += n) {
+        const size_t left = t->elements - at;
+        const char *from = (const char *)t->data + at * size;
+        n = left < DULM_COPIED_AT_ONCE ? left : DULM_COPIED_AT_ONCE;
+        dulm_widen(t->dtype, from, n, out + at);
+        dulm_model_let_go(m, from, n * size);
+    }
+}
+
 static diffulm_status point(struct loader *l, size_t copied)
 {
     struct diffulm_model *m = l->model;
@@ -200,7 +212,7 @@ static diffulm_status point(struct loader *l, size_t copied)
             continue;
         }
         if (t)
-            dulm_widen(t->dtype, t->data, t->elements, next);
+            widen(m, t, next);
         else
             make_head(l, p, next);
         dulm_weights_set(&m->weights, &m->config, p, next);

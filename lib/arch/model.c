@@ -37,6 +37,12 @@ void diffulm_model_unref(diffulm_model *model)
         destroy(model);
 }
 
+void dulm_model_let_go(const struct diffulm_model *m, const void *data, size_t bytes)
+{
+    for (size_t i = 0; i < m->shard_count; i++)
+        dulm_safetensors_let_go(m->shards[i], data, bytes);
+}
+
 diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
                                       const struct dulm_config *config, const float *values,
                                       struct diffulm_model **out)

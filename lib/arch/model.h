@@ -28,6 +28,11 @@ struct diffulm_model {
     _Atomic(struct dulm_quantized *) quantized; /* quantized.h */
 };
 
+/* Weights that are copied at a time before their pages are let go of: the table of words alone may be most of a model. */
+#define DULM_COPIED_AT_ONCE ((size_t)4 << 20)
+/* `bytes` of weights at `data` were copied and are not read again soon: what of them is mapped need not stay in memory. */
+void dulm_model_let_go(const struct diffulm_model *model, const void *data, size_t bytes);
+
 /* Opens the model of a place; `options` are checked. */
 diffulm_status dulm_model_open(const struct dulm_place *place,
                                const struct diffulm_model_options *options,

@@ -82,6 +82,22 @@ struct dulm_matrix8 dulm_quantize(const struct diffulm_runtime *rt, const struct
     return (struct dulm_matrix8){values, scales, sums};
 }
 
+static struct dulm_matrix8 quantize_in_parts(const struct diffulm_model *m,
+                                             const struct dulm_parameter *p, int8_t *values,
+                                             float *scales, int32_t *sums)
+{
+    const float *w = dulm_weights_get(&m->weights, p);
+    const size_t columns = (size_t)p->shape[1], most = DULM_COPIED_AT_ONCE / columns + 1;
+    struct dulm_parameter part = *p;
+    for (size_t row = 0; row < (size_t)p->shape[0]; row += (size_t)part.shape[0]) {
+        const size_t left = (size_t)p->shape[0] - row, at = row * columns;
+        part.shape[0] = (int64_t)(left < most ? left : most);
+        (void)dulm_quantize(m->runtime, &part, w + at, values + at, scales + row, sums + row);
+        dulm_model_let_go(m, w + at, (size_t)part.shape[0] * columns * sizeof *w);
+    }
+    return (struct dulm_matrix8){values, scales, sums};
+}
+
 static diffulm_status make(const struct diffulm_model *m, struct dulm_quantized **out)
 {
     size_t rows = 0, elements = 0;
@@ -100,8 +116,7 @@ static diffulm_status make(const struct diffulm_model *m, struct dulm_quantized 
         if (!dulm_quantizable(p))
             continue;
         dulm_quantized_set(q, &m->config, p,
-                           dulm_quantize(m->runtime, p, dulm_weights_get(&m->weights, p),
-                                         q->values + at, q->scales + row, q->sums + row));
+                           quantize_in_parts(m, p, q->values + at, q->scales + row, q->sums + row));
         row += (size_t)p->shape[0];
         at += p->elements;
     }

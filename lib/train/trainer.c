@@ -65,6 +65,17 @@ diffulm_status dulm_trainer_place(struct diffulm_trainer *t)
     return DIFFULM_OK;
 }
 
+static void copy_weights(const struct diffulm_model *m, const struct dulm_parameter *p, float *out)
+{
+    const float *values = dulm_weights_get(&m->weights, p);
+    for (size_t at = 0, n; at < p->elements; at += n) {
+        const size_t left = p->elements - at;
+        n = left < DULM_COPIED_AT_ONCE ? left : DULM_COPIED_AT_ONCE;
+        memcpy(out + at, values + at, n * sizeof *out);
+        dulm_model_let_go(m, values + at, n * sizeof *out);
+    }
+}
+
 static diffulm_status train_all(struct diffulm_trainer *t)
 {
     const struct diffulm_model *model = t->base;
@@ -82,8 +93,7 @@ static diffulm_status train_all(struct diffulm_trainer *t)
     diffulm_status rc = dulm_trainer_place(t);
     for (size_t i = 0; rc == DIFFULM_OK && i < t->count; i++) {
         const struct dulm_parameter *p = &model->parameters[i];
-        memcpy(t->trainables[i].values, dulm_weights_get(&model->weights, p),
-               p->elements * sizeof(float));
+        copy_weights(model, p, t->trainables[i].values);
         dulm_weights_set(&t->weights, &t->config, p, t->trainables[i].values);
         dulm_weights_set(&t->grads, &t->config, p, t->trainables[i].gradient);
         if (t->averages)
