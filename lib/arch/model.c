@@ -43,33 +43,49 @@ void dulm_model_let_go(const struct diffulm_model *m, const void *data, size_t b
         dulm_safetensors_let_go(m->shards[i], data, bytes);
 }
 
-diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
-                                      const struct dulm_config *config, const float *values,
-                                      struct diffulm_model **out)
+diffulm_status dulm_model_take(struct diffulm_runtime *runtime, const struct dulm_config *config,
+                               float *values, struct diffulm_model **out)
 {
     struct diffulm_model *m = dulm_alloc_zero(1, sizeof *m);
-    if (!m)
+    if (!m) {
+        dulm_free(values);
         return dulm_fail_memory();
+    }
     dulm_refcount_init(&m->refs);
     m->runtime = diffulm_runtime_ref(runtime);
+    m->widened = values;
     diffulm_status rc = dulm_config_copy(config, &m->config);
     if (rc == DIFFULM_OK)
         rc = dulm_parameters_list(&m->config, &m->parameters, &m->parameter_count);
     if (rc == DIFFULM_OK)
         rc = dulm_weights_create(&m->config, &m->weights);
-    const size_t total = dulm_parameters_total(m->parameters, m->parameter_count);
-    if (rc == DIFFULM_OK && !(m->widened = dulm_alloc_tensor(total, sizeof *m->widened)))
-        rc = dulm_fail_memory();
     if (rc < 0) {
         destroy(m);
         return rc;
     }
-    memcpy(m->widened, values, total * sizeof *values);
-    float *next = m->widened;
+    float *next = values;
     for (size_t i = 0; i < m->parameter_count; i++) {
         dulm_weights_set(&m->weights, &m->config, &m->parameters[i], next);
         next += m->parameters[i].elements;
     }
     *out = m;
     return DIFFULM_OK;
+}
+
+diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
+                                      const struct dulm_config *config, const float *values,
+                                      struct diffulm_model **out)
+{
+    struct dulm_parameter *parameters = NULL;
+    size_t count;
+    diffulm_status rc = dulm_parameters_list(config, &parameters, &count);
+    if (rc < 0)
+        return rc;
+    const size_t total = dulm_parameters_total(parameters, count);
+    dulm_free(parameters);
+    float *copy = dulm_alloc_tensor(total, sizeof *copy);
+    if (!copy)
+        return dulm_fail_memory();
+    memcpy(copy, values, total * sizeof *copy);
+    return dulm_model_take(runtime, config, copy, out);
 }

@@ -43,7 +43,11 @@ diffulm_status dulm_shards_open(const struct dulm_place *place, struct dulm_safe
                                 size_t *count) DIFFULM_MUST_USE;
 void dulm_shards_close(struct dulm_safetensors **shards, size_t count);
 
-/* A frozen model over a copy of `values`, one block with all parameters in their order. */
+/* A frozen model over `values`, one block of dulm_alloc_tensor's with all parameters in their order. It takes the block over, on
+ * failure too. */
+diffulm_status dulm_model_take(struct diffulm_runtime *runtime, const struct dulm_config *config,
+                               float *values, struct diffulm_model **out) DIFFULM_MUST_USE;
+/* The same over a copy. */
 diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
                                       const struct dulm_config *config, const float *values,
                                       struct diffulm_model **out) DIFFULM_MUST_USE;
