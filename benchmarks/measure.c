@@ -1,6 +1,8 @@
 /* measure.c: one thing in a process of its own, of a model of any dimensions: its time and the process's peak memory, as a JSON
  * line. benchmarks/memory.py, scaling.py and predict.py start it; what it is told is in the usage below.
- *   nothing     a runtime and one product in each form that a step or an update takes: what libraries and their compiled code need
+ *   nothing     a runtime and a model of nearly no weights: what the process and its libraries need
+ *   products    and products as a step takes them: what their compiled code and oneDNN need
+ *   gradients   and as an update takes them
  *   load        a folder is opened
  *   step        one denoising step of rows whose second halves are masked, logits of those halves
  *   generation  the same rows in --steps steps
@@ -9,12 +11,14 @@
  * done once, cold, as for memory; otherwise once unseen, then the best of the rounds counts. */
 #include <time.h>
 
+#include "base/thread.h"
 #include "geometry.h"
 #include "nn/int8.h"
 
-enum thing { NOTHING, LOAD, STEP, GENERATION, UPDATE, THINGS };
+enum thing { NOTHING, PRODUCTS, GRADIENTS, LOAD, STEP, GENERATION, UPDATE, THINGS };
 
-static const char *const things[THINGS] = {"nothing", "load", "step", "generation", "update"};
+static const char *const things[THINGS] = {"nothing", "products",   "gradients", "load",
+                                           "step",    "generation", "update"};
 static const char *const precisions[] = {"float32", "bfloat16", "int8"};
 static const char *const attentions[] = {"full", "prefix_lm", "causal"};
 
@@ -35,6 +39,8 @@ struct task {
 };
 
 enum { MASK = 4, FIRST = 5 };
+
+static const struct geometry nearly_nothing = {"nothing", 1, 4, 1, 4, 16, 16};
 
 static double now(void)
 {
@@ -73,22 +79,52 @@ static long kib_of(const char *name)
     return kib;
 }
 
-/* Few numbers, so that what stays behind is code. */
-static void warm_products(const struct task *t)
+/* One product of this shape, and with gradients those that follow from it. */
+static void multiply(const struct task *t, size_t m, size_t n, size_t k, float *a, float *b,
+                     const struct dulm_matrix8 *w, float *c)
+{
+    if (t->precision == DIFFULM_PRECISION_INT8)
+        must(dulm_gemm_int8(t->runtime, m, n, k, a, w, NULL, c, n));
+    else
+        must(dulm_gemm(t->runtime, false, true, m, n, k, a, k, b, k, true, c, n));
+    if (t->thing != GRADIENTS)
+        return;
+    must(dulm_gemm(t->runtime, false, false, m, k, n, a, n, b, k, false, c, k));
+    must(dulm_gemm(t->runtime, true, false, n, k, m, a, n, b, k, true, c, k));
+}
+
+/* What attention does on every thread. */
+static void attend(void *user, size_t begin, size_t end, int worker)
 {
     enum { N = 64 };
-    static float a[N * N], b[N * N], c[N * N];
-    static int8_t bytes[N * N];
-    static const int32_t sums[N];
+    static float a[N * N], results[64][N * N];
+    (void)begin, (void)end;
+    float *c = results[worker % 64];
+    must(dulm_gemm_single(user, false, true, N, N, N, a, N, a, N, false, c, N));
+    must(dulm_gemm_single(user, false, false, N, N, N, a, N, a, N, false, c, N));
+}
+
+/* As many shapes as a step has, each with code of its own, by factors that were never written: reading them takes no memory, so
+ * what is left is code, oneDNN's own rooms, and the result and copies of the largest, which memory.py takes off. */
+static void multiply_much(const struct task *t)
+{
+    enum { N = 1024 };
+    const size_t rows = (size_t)t->rows * (size_t)t->tokens, most = rows > N ? rows : N;
+    float *a = room(most * N, sizeof *a), *b = room(most * N, sizeof *b);
+    float *c = room(most * N, sizeof *c);
+    int8_t *bytes = room((size_t)N * N, 1);
+    int32_t *sums = room(N, sizeof *sums);
     const struct dulm_matrix8 w = {bytes, b, sums};
-    for (size_t m = 1; m <= N; m += N - 1) {
-        must(dulm_gemm(t->runtime, false, true, m, N, N, a, N, b, N, false, c, N));
-        must(dulm_gemm(t->runtime, false, false, m, N, N, a, N, b, N, false, c, N));
-        must(dulm_gemm(t->runtime, true, false, m, N, N, a, N, b, N, true, c, N));
-        must(dulm_gemm_single(t->runtime, false, true, m, N, N, a, N, b, N, false, c, N));
-    }
-    if (t->precision == DIFFULM_PRECISION_INT8)
-        must(dulm_gemm_int8(t->runtime, N, N, N, a, &w, NULL, c, N));
+    for (size_t m = (rows + 1) / 2; m <= rows; m += rows / 2)
+        for (size_t n = N / 2; n <= N; n *= 2)
+            for (size_t k = N / 2; k <= N; k *= 2)
+                multiply(t, m, n, k, a, b, &w, c);
+    dulm_parallel(t->threads, (size_t)t->threads, 1, attend, t->runtime);
+    free(a);
+    free(b);
+    free(c);
+    free(bytes);
+    free(sums);
 }
 
 static void open_model(struct task *t)
@@ -138,7 +174,7 @@ static void prepare(struct task *t)
 {
     struct diffulm_sampler_options so = DIFFULM_SAMPLER_OPTIONS_INIT;
     struct diffulm_trainer_options to = DIFFULM_TRAINER_OPTIONS_INIT;
-    if (t->thing == NOTHING || t->thing == LOAD)
+    if (t->thing <= LOAD)
         return;
     open_model(t);
     fill_rows(t);
@@ -165,7 +201,13 @@ static void act(struct task *t)
     const struct diffulm_rows rows = {sizeof rows, (size_t)t->rows, t->offsets, t->ids, t->sources};
     switch ((enum thing)t->thing) {
     case NOTHING:
-        warm_products(t);
+        diffulm_model_unref(make_geometry(t->runtime, &nearly_nothing));
+        break;
+    case THINGS:
+        break;
+    case PRODUCTS:
+    case GRADIENTS:
+        multiply_much(t);
         break;
     case LOAD:
         diffulm_model_unref(t->model);
@@ -183,8 +225,6 @@ static void act(struct task *t)
     case UPDATE:
         must(diffulm_trainer_accumulate(t->trainer, &rows, NULL));
         must(diffulm_trainer_apply(t->trainer, NULL));
-        break;
-    case THINGS:
         break;
     }
 }
@@ -268,7 +308,8 @@ int main(int argc, char **argv)
     (void)read_geometry("small", &t.geometry);
     if (!read_options(argc, argv, &t)) {
         fprintf(stderr,
-                "usage: measure [--do nothing|load|step|generation|update] [--model FOLDER]\n"
+                "usage: measure [--do nothing|products|gradients|load|step|generation|update] "
+                "[--model FOLDER]\n"
                 "  [--geometry " GEOMETRY_USAGE "]\n"
                 "  [--make FOLDER] [--rows N] [--tokens N] [--steps N] [--threads N] [--rounds N]\n"
                 "  [--attention full|prefix_lm|causal] [--precision float32|bfloat16|int8]\n"
