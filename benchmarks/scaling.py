@@ -33,7 +33,7 @@ def operations(panel, point):
 
 
 def measure(args, panel, point):
-    """Milliseconds of a step, or of a generation without what is known from the step before."""
+    """Milliseconds of a step, or of a generation as sessions run it by default."""
     g = at(point)
     line = counts.lines([args.measure, "--do", "generation" if panel == "steps" else "step", "--rows", point["rows"], "--tokens", point["tokens"],
                          "--steps", point["steps"], "--geometry", f"{g.layers}x{WIDTH}x{HEADS}x{FFN}x{g.vocabulary}x{POSITIONS}",
@@ -127,7 +127,7 @@ def figure(result, path):
             f'<text x="{x + 38}" y="{y + 24}">the default\'s rate of operations</text>',
             f'<text x="{x}" y="{y + 50}">default: {d["rows"]} rows of {d["tokens"]} tokens,</text>',
             f'<text x="{x}" y="{y + 66}">{d["layers"]} layers of {WIDTH}, {d["vocabulary"]} pieces, {d["steps"]} steps</text>',
-            f'<text x="{x}" y="{y + 82}">{result["threads"]} threads; both axes logarithmic</text>']
+            f'<text x="{x}" y="{y + 82}">{result["threads"]} thread{"s" if result["threads"] > 1 else ""}; both axes logarithmic</text>']
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(out + ["</svg>", ""]))
 
