@@ -1,5 +1,5 @@
-/* bench.c: kernels, tokenizer, denoising and training, one JSON line for each measurement.
- *   bench [--threads N] [--rounds N] [--geometry small|base] [--only kernels|tokenizer|denoise|train]
+/* bench.c: kernels, memory, tokenizer, denoising and training, one JSON line for each measurement.
+ *   bench [--threads N] [--rounds N] [--geometry small|base] [--only kernels|memory|tokenizer|denoise|train]
  *         [--tokenizer FOLDER --text FILE] [--bfloat16 0|1] [--int8 0|1] [--deterministic 0|1]
  * The geometries and cases are those of the peers' scripts, so that lines can be compared. */
 #include <diffulm/diffulm.h>
@@ -8,8 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/thread.h"
 #include "geometry.h"
-#include "nn/runtime.h"
+#include "nn/int8.h"
 
 static int rounds = 5, threads = 2;
 static int32_t precision, deterministic;
@@ -55,6 +56,11 @@ struct product {
 static diffulm_status multiply(void *user)
 {
     struct product *p = user;
+    if (precision == DIFFULM_PRECISION_INT8) {
+        /* Zeros, whose sums are zeros too. */
+        const struct dulm_matrix8 w = {(const int8_t *)p->b, p->c, (const int32_t *)(void *)p->b};
+        return dulm_gemm_int8(p->runtime, p->m, p->n, p->k, p->a, &w, NULL, p->c, p->n);
+    }
     return dulm_gemm(p->runtime, false, true, p->m, p->n, p->k, p->a, p->k, p->b, p->k, false, p->c,
                      p->n);
 }
@@ -62,7 +68,7 @@ static diffulm_status multiply(void *user)
 static void bench_kernels(diffulm_runtime *runtime)
 {
     static const size_t shapes[][3] = {
-        {512, 768, 768}, {512, 3072, 768}, {512, 768, 3072}, {32, 768, 768}};
+        {512, 768, 768}, {512, 3072, 768}, {512, 768, 3072}, {32, 768, 768}, {64, 64, 64}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         struct product p = {runtime, shapes[i][0], shapes[i][1], shapes[i][2], NULL, NULL, NULL};
         p.a = calloc(p.m * p.k, sizeof(float));
@@ -87,6 +93,48 @@ static double thread_time(void)
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+struct arrays {
+    float *a, *b, *c;
+    size_t count;
+};
+
+static void triad_part(void *user, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    const struct arrays *x = user;
+    float *restrict a = x->a;
+    for (size_t i = begin; i < end; i++)
+        a[i] = x->b[i] + 3 * x->c[i];
+}
+
+static diffulm_status triad(void *user)
+{
+    struct arrays *x = user;
+    dulm_parallel(threads, x->count, 4096, triad_part, x);
+    return DIFFULM_OK;
+}
+
+/* a = b + 3 c over arrays that no cache holds: 12 bytes counted for each number. */
+static void bench_memory(void)
+{
+    struct arrays x = {.count = (size_t)48 << 20};
+    x.a = malloc(x.count * sizeof *x.a);
+    x.b = malloc(x.count * sizeof *x.b);
+    x.c = malloc(x.count * sizeof *x.c);
+    if (!x.a || !x.b || !x.c)
+        exit(1);
+    for (size_t i = 0; i < x.count; i++)
+        x.b[i] = x.c[i] = 1;
+    double best, median;
+    measure(triad, &x, &best, &median);
+    printf("{\"bench\": \"triad\", \"mib\": %zu, \"threads\": %d, \"ms\": %.3f, "
+           "\"median_ms\": %.3f, \"gb_per_s\": %.2f}\n",
+           3 * x.count * sizeof *x.a >> 20, threads, best, median, 12e-6 * (double)x.count / best);
+    free(x.a);
+    free(x.b);
+    free(x.c);
 }
 
 struct text {
@@ -298,13 +346,14 @@ int main(int argc, char **argv)
         else
             argc = 0;
     }
-    const int g = strcmp(geometry, "base") == 0;
-    if (argc % 2 != 1 || rounds < 1 || rounds > 100 || (!g && strcmp(geometry, "small") != 0)) {
-        fprintf(stderr,
-                "usage: bench [--threads N] [--rounds 1-100] [--geometry small|base]\n"
-                "  [--only kernels|tokenizer|denoise|train] [--tokenizer FOLDER --text FILE]\n"
-                "  [--lora RANK] [--recompute 0|1] [--bfloat16 0|1] [--int8 0|1]\n"
-                "  [--deterministic 0|1]\n");
+    struct geometry g;
+    if (argc % 2 != 1 || rounds < 1 || rounds > 100 || !read_geometry(geometry, &g)) {
+        fprintf(
+            stderr,
+            "usage: bench [--threads N] [--rounds 1-100] [--geometry " GEOMETRY_USAGE "]\n"
+            "  [--only kernels|memory|tokenizer|denoise|train] [--tokenizer FOLDER --text FILE]\n"
+            "  [--lora RANK] [--recompute 0|1] [--bfloat16 0|1] [--int8 0|1]\n"
+            "  [--deterministic 0|1]\n");
         return 2;
     }
     struct diffulm_runtime_options ro = DIFFULM_RUNTIME_OPTIONS_INIT;
@@ -318,10 +367,12 @@ int main(int argc, char **argv)
     }
     if (!only || strcmp(only, "kernels") == 0)
         bench_kernels(runtime);
+    if (!only || strcmp(only, "memory") == 0)
+        bench_memory();
     if (tokenizer && text && (!only || strcmp(only, "tokenizer") == 0))
         bench_tokenizer(tokenizer, text);
     if (!only || strcmp(only, "denoise") == 0 || strcmp(only, "train") == 0) {
-        diffulm_model *model = make_geometry(runtime, g);
+        diffulm_model *model = make_geometry(runtime, &g);
         if (!only || strcmp(only, "denoise") == 0)
             bench_denoise(model, geometry);
         if (!only || strcmp(only, "train") == 0)

@@ -385,7 +385,7 @@ static diffulm_status one_update(void *user)
     return DIFFULM_OK;
 }
 
-static void run(diffulm_runtime *runtime, int geometry)
+static void run(diffulm_runtime *runtime, const struct geometry *geometry)
 {
     struct work *w = calloc(1, sizeof *w);
     struct diffulm_model_info info = {.struct_size = sizeof info};
@@ -410,7 +410,7 @@ static void run(diffulm_runtime *runtime, int geometry)
     w->batch = (struct diffulm_batch){
         .struct_size = sizeof w->batch, .rows = ROWS, .offsets = w->offsets, .tokens = w->tokens};
     w->logits = malloc(ROWS * LONG / 2 * (size_t)info.vocabulary * sizeof *w->logits);
-    printf("%s\n", geometries[geometry][0]);
+    printf("%s\n", geometry->name);
     profile("a step: 8 rows of 64 tokens, logits of half of them", runtime, peak, one_step, w);
     profile("a generation: 8 rows, 32 given, 32 denoised in 10 steps", runtime, peak,
             one_generation, w);
@@ -446,10 +446,10 @@ int main(int argc, char **argv)
         else
             argc = 0;
     }
-    const int base = strcmp(geometry, "base") == 0;
-    if (argc % 2 != 1 || rounds < 1 || threads < 1 || (!base && strcmp(geometry, "small") != 0)) {
-        fprintf(stderr, "usage: profile [--threads N] [--rounds N] [--geometry small|base] "
-                        "[--bfloat16 0|1] [--int8 0|1]\n");
+    struct geometry g;
+    if (argc % 2 != 1 || rounds < 1 || threads < 1 || !read_geometry(geometry, &g)) {
+        fprintf(stderr, "usage: profile [--threads N] [--rounds N] [--bfloat16 0|1] [--int8 0|1]\n"
+                        "  [--geometry " GEOMETRY_USAGE "]\n");
         return 2;
     }
     ro.threads = threads;
@@ -457,7 +457,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "profile: %s\n", diffulm_error_message());
         return 1;
     }
-    run(runtime, base);
+    run(runtime, &g);
     diffulm_runtime_unref(runtime);
     return 0;
 }

@@ -75,16 +75,22 @@ static double activations_of(const struct check *c, const struct recipe_stage *s
            chunk;
 }
 
-static void print_memory(const struct check *c, const struct recipe_stage *s, double n,
-                         const struct update *update)
+static void print_memory(const struct check *c, size_t index, double n, const struct update *update)
 {
+    const struct recipe_stage *s = &c->run.recipe.stages[index];
     const double mib = 4.0 / (1 << 20);
-    const double weights = (double)c->run.bundle.info.parameters;
+    const double parameters = (double)c->run.bundle.info.parameters;
+    /* A mapped file in single precision, which later stages no longer start from, is let go of once all of it was copied to be
+     * trained. */
+    const bool mapped =
+        index == 0 && c->run.recipe.model && c->run.bundle.info.dtype == DIFFULM_DTYPE_F32;
+    const bool copied = s->objective != RECIPE_LENGTH && !s->lora_rank;
+    const double weights = mapped && copied ? 0 : parameters;
     const double activations = activations_of(c, s, update->tokens);
     const double averages = s->ema_decay > 0 ? n : 0;
-    /* At the end of a stage: the trained weights as a model of their own, and once more as they are written. */
-    const double saved = weights * ((s->objective == RECIPE_LENGTH ? 0 : 1) +
-                                    (c->run.recipe.dtype == DIFFULM_DTYPE_F32 ? 1 : 0.5));
+    /* At the end of a stage: the trained weights as a model of their own, and once more as they are written, if narrower. */
+    const double saved = parameters * ((s->objective == RECIPE_LENGTH ? 0 : 1) +
+                                       (c->run.recipe.dtype == DIFFULM_DTYPE_F32 ? 0 : 0.5));
     printf("  memory: %.0f MiB: weights %.0f, trained values %.0f, gradients %.0f, moments %.0f, "
            "averages %.0f, activations %.0f, copies that are saved %.0f\n",
            mib * (weights + 4 * n + averages + activations + saved), mib * weights, mib * n,
@@ -170,7 +176,7 @@ static int check_stage(struct check *c, size_t index, double drawn)
         index + 1, s->name, (long long)s->steps, update.tokens, update.rows, steps * update.rows,
         steps * update.tokens);
     print_epochs(c, steps * update.rows * drawn);
-    print_memory(c, s, values, &update);
+    print_memory(c, index, values, &update);
     if (!c->timed)
         return 0;
     fflush(stdout);

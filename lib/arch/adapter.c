@@ -160,9 +160,7 @@ diffulm_status dulm_merge_adapters(const struct diffulm_model *model,
             add_product(a, (size_t)p->shape[0], (size_t)p->shape[1], next);
         next += p->elements;
     }
-    rc = dulm_model_from_memory(model->runtime, &model->config, values, out);
-    dulm_free(values);
-    return rc;
+    return dulm_model_take(model->runtime, &model->config, values, out);
 }
 
 diffulm_status dulm_adapter_attach(struct diffulm_adapter *adapter, struct diffulm_model **out)

@@ -59,11 +59,10 @@ static diffulm_status make(const struct dulm_config *config, struct diffulm_runt
     float *values = dulm_alloc_tensor(dulm_parameters_total(parameters, count), sizeof *values);
     if (values) {
         fill(config, parameters, count, seed, std, values);
-        rc = dulm_model_from_memory(runtime, config, values, out);
+        rc = dulm_model_take(runtime, config, values, out);
     } else {
         rc = dulm_fail_memory();
     }
-    dulm_free(values);
     dulm_free(parameters);
     return rc;
 }

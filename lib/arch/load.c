@@ -205,6 +205,13 @@ static diffulm_status point_halves(struct loader *l)
     return DIFFULM_OK;
 }
 
+static void widen(const struct diffulm_model *m, const struct dulm_tensor *t, float *out)
+{
+    dulm_widen(t->dtype, t->data, t->elements, out);
+    for (size_t s = 0; s < m->shard_count; s++)
+        dulm_safetensors_let_go_around(m->shards[s], t->data);
+}
+
 static diffulm_status point(struct loader *l, size_t copied)
 {
     struct diffulm_model *m = l->model;
@@ -224,7 +231,7 @@ static diffulm_status point(struct loader *l, size_t copied)
             continue;
         }
         if (t)
-            dulm_widen(t->dtype, t->data, t->elements, next);
+            widen(m, t, next);
         else
             make_head(l, p, next);
         dulm_weights_set(&m->weights, &m->config, p, next);

@@ -38,29 +38,33 @@ void diffulm_model_unref(diffulm_model *model)
         destroy(model);
 }
 
-diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
-                                      const struct dulm_config *config, const float *values,
-                                      struct diffulm_model **out)
+void dulm_model_let_go(const struct diffulm_model *m, const void *data, size_t bytes)
+{
+    for (size_t i = 0; i < m->shard_count; i++)
+        dulm_safetensors_let_go(m->shards[i], data, bytes);
+}
+
+diffulm_status dulm_model_take(struct diffulm_runtime *runtime, const struct dulm_config *config,
+                               float *values, struct diffulm_model **out)
 {
     struct diffulm_model *m = dulm_alloc_zero(1, sizeof *m);
-    if (!m)
+    if (!m) {
+        dulm_free(values);
         return dulm_fail_memory();
+    }
     dulm_refcount_init(&m->refs);
     m->runtime = diffulm_runtime_ref(runtime);
+    m->widened = values;
     diffulm_status rc = dulm_config_copy(config, &m->config);
     if (rc == DIFFULM_OK)
         rc = dulm_parameters_list(&m->config, &m->parameters, &m->parameter_count);
     if (rc == DIFFULM_OK)
         rc = dulm_weights_create(&m->config, &m->weights);
-    const size_t total = dulm_parameters_total(m->parameters, m->parameter_count);
-    if (rc == DIFFULM_OK && !(m->widened = dulm_alloc_tensor(total, sizeof *m->widened)))
-        rc = dulm_fail_memory();
     if (rc < 0) {
         destroy(m);
         return rc;
     }
-    memcpy(m->widened, values, total * sizeof *values);
-    float *next = m->widened;
+    float *next = values;
     for (size_t i = 0; i < m->parameter_count; i++) {
         dulm_weights_set(&m->weights, &m->config, &m->parameters[i], next);
         next += m->parameters[i].elements;
@@ -83,8 +87,44 @@ void dulm_model_rows(const struct diffulm_model *model, const struct dulm_parame
         dulm_quantized_rows(model, p, first, count, out);
 }
 
+void dulm_model_let_go_rows(const struct diffulm_model *model, const struct dulm_parameter *p,
+                            size_t first, size_t count)
+{
+    const size_t columns = p->elements / (size_t)p->shape[0], at = first * columns;
+    const float *values = dulm_weights_get(&model->weights, p);
+    const struct dulm_half *half = dulm_half_at(&model->weights, p->layer, p->slot);
+    if (values)
+        dulm_model_let_go(model, values + at, count * columns * sizeof *values);
+    else if (half)
+        dulm_model_let_go(model, half->values + at, count * columns * sizeof *half->values);
+}
+
 void dulm_model_values(const struct diffulm_model *model, const struct dulm_parameter *p,
                        float *out)
 {
-    dulm_model_rows(model, p, 0, (size_t)p->shape[0], out);
+    const size_t rows = (size_t)p->shape[0], columns = p->elements / rows;
+    const size_t most = DULM_COPIED_AT_ONCE / columns + 1;
+    for (size_t r = 0, n; r < rows; r += n) {
+        n = rows - r < most ? rows - r : most;
+        dulm_model_rows(model, p, r, n, out + r * columns);
+        dulm_model_let_go_rows(model, p, r, n);
+    }
+}
+
+diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
+                                      const struct dulm_config *config, const float *values,
+                                      struct diffulm_model **out)
+{
+    struct dulm_parameter *parameters = NULL;
+    size_t count;
+    diffulm_status rc = dulm_parameters_list(config, &parameters, &count);
+    if (rc < 0)
+        return rc;
+    const size_t total = dulm_parameters_total(parameters, count);
+    dulm_free(parameters);
+    float *copy = dulm_alloc_tensor(total, sizeof *copy);
+    if (!copy)
+        return dulm_fail_memory();
+    memcpy(copy, values, total * sizeof *copy);
+    return dulm_model_take(runtime, config, copy, out);
 }

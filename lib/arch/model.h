@@ -30,6 +30,11 @@ struct diffulm_model {
     _Atomic(struct dulm_quantized *) quantized; /* quantized.h */
 };
 
+/* Weights that are copied at a time before their pages are let go of: the table of words alone may be most of a model. */
+#define DULM_COPIED_AT_ONCE ((size_t)4 << 20)
+/* `bytes` of weights at `data` were copied and are not read again soon: what of them is mapped need not stay in memory. */
+void dulm_model_let_go(const struct diffulm_model *model, const void *data, size_t bytes);
+
 /* Opens the model of a place; `options` are checked. */
 diffulm_status dulm_model_open(const struct dulm_place *place,
                                const struct diffulm_model_options *options,
@@ -43,11 +48,18 @@ void dulm_shards_close(struct dulm_safetensors **shards, size_t count);
 /* Rows [first, first + count) of a parameter in single precision, whatever it is kept in; a vector is of rows of 1. */
 void dulm_model_rows(const struct diffulm_model *model, const struct dulm_parameter *p,
                      size_t first, size_t count, float *out);
-/* All of them. */
+/* dulm_model_let_go of them. */
+void dulm_model_let_go_rows(const struct diffulm_model *model, const struct dulm_parameter *p,
+                            size_t first, size_t count);
+/* All rows, which are let go of. */
 void dulm_model_values(const struct diffulm_model *model, const struct dulm_parameter *p,
                        float *out);
 
-/* A frozen model over a copy of `values`, one block with all parameters in their order. */
+/* A frozen model over `values`, one block of dulm_alloc_tensor's with all parameters in their order. It takes the block over, on
+ * failure too. */
+diffulm_status dulm_model_take(struct diffulm_runtime *runtime, const struct dulm_config *config,
+                               float *values, struct diffulm_model **out) DIFFULM_MUST_USE;
+/* The same over a copy. */
 diffulm_status dulm_model_from_memory(struct diffulm_runtime *runtime,
                                       const struct dulm_config *config, const float *values,
                                       struct diffulm_model **out) DIFFULM_MUST_USE;

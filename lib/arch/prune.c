@@ -104,9 +104,8 @@ diffulm_status dulm_model_keep_rows(const struct diffulm_model *model, const int
     }
     if (rc == DIFFULM_OK) {
         copy_values(model, kept, count, values);
-        rc = dulm_model_from_memory(model->runtime, &config, values, out);
+        rc = dulm_model_take(model->runtime, &config, values, out);
     }
-    dulm_free(values);
     dulm_free(parameters);
     dulm_config_release(&config);
     return rc;

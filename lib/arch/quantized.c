@@ -91,13 +91,14 @@ struct dulm_matrix8 dulm_quantize(const struct diffulm_model *model, const struc
 {
     const size_t rows = (size_t)p->shape[0], columns = (size_t)p->shape[1];
     const float *w = dulm_weights_get(&model->weights, p);
-    if (w)
-        dulm_quantize_matrix(model->runtime, rows, columns, w, values, scales);
-    const size_t most = room / columns;
-    for (size_t r = 0, n; !w && r < rows; r += n) {
+    const size_t most = w ? DULM_COPIED_AT_ONCE / columns + 1 : room / columns;
+    for (size_t r = 0, n; r < rows; r += n) {
         n = rows - r < most ? rows - r : most;
-        dulm_model_rows(model, p, r, n, wide);
-        dulm_quantize_matrix(model->runtime, n, columns, wide, values + r * columns, scales + r);
+        if (!w)
+            dulm_model_rows(model, p, r, n, wide);
+        dulm_quantize_matrix(model->runtime, n, columns, w ? w + r * columns : wide,
+                             values + r * columns, scales + r);
+        dulm_model_let_go_rows(model, p, r, n);
     }
     dulm_sum_rows_int8(model->runtime, rows, columns, values, sums);
     return (struct dulm_matrix8){values, scales, sums};

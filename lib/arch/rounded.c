@@ -37,6 +37,20 @@ static void round_part(void *user, size_t begin, size_t end, int worker)
     j->kernels->to_bf16(end - begin, j->matrix->values + begin, j->matrix->copy + begin);
 }
 
+static void round_matrix(const struct diffulm_model *m, const struct matrix *whole)
+{
+    struct matrix part = *whole;
+    for (size_t at = 0; at < whole->elements; at += part.elements) {
+        const size_t left = whole->elements - at;
+        part = (struct matrix){whole->values + at,
+                               left < DULM_COPIED_AT_ONCE ? left : DULM_COPIED_AT_ONCE,
+                               whole->copy + at};
+        struct round_job job = {m->runtime->kernels, &part};
+        dulm_parallel(m->runtime->threads, part.elements, 4096, round_part, &job);
+        dulm_model_let_go(m, part.values, part.elements * sizeof *part.values);
+    }
+}
+
 void dulm_rounded_destroy(struct dulm_rounded *r)
 {
     if (!r)
@@ -63,9 +77,8 @@ static struct dulm_rounded *make(const struct diffulm_model *m)
     }
     uint16_t *next = r->memory;
     for (size_t i = 0; i < r->count; next += r->matrix[i++].elements) {
-        struct round_job job = {m->runtime->kernels, &r->matrix[i]};
         r->matrix[i].copy = next;
-        dulm_parallel(m->runtime->threads, r->matrix[i].elements, 4096, round_part, &job);
+        round_matrix(m, &r->matrix[i]);
     }
     return r;
 }

@@ -83,6 +83,21 @@ static size_t aligned(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
+/* Whether a parameter is written as 8 bits; else, whether its values lie in memory as they are written. */
+static bool in_8_bits(const struct dulm_parameter *p, enum dulm_dtype dtype)
+{
+    return dtype == DULM_I8 && dulm_quantizable(p);
+}
+
+static bool as_it_is(const struct diffulm_model *m, const struct dulm_parameter *p,
+                     enum dulm_dtype dtype)
+{
+    const struct dulm_half *half = dulm_half_at(&m->weights, p->layer, p->slot);
+    if (half)
+        return dtype == (half->bfloat ? DULM_BF16 : DULM_F16);
+    return (dtype == DULM_F32 || dtype == DULM_I8) && dulm_weights_get(&m->weights, p);
+}
+
 /* A matrix that is in 8 bits already is written as it is. */
 static void add_matrix8(struct writer *w, const struct dulm_parameter *p,
                         const struct dulm_quantized *known)
@@ -105,8 +120,8 @@ static void add_floats(struct writer *w, const struct dulm_parameter *p, enum du
 {
     const float *values = dulm_weights_get(&w->model->weights, p);
     const struct dulm_half *half = dulm_half_at(&w->model->weights, p->layer, p->slot);
-    if (half && dtype == (half->bfloat ? DULM_BF16 : DULM_F16)) {
-        add(w, p->name, dtype, p, p->shape[1], half->values);
+    if (as_it_is(w->model, p, dtype)) {
+        add(w, p->name, dtype, p, p->shape[1], half ? (const void *)half->values : values);
         return;
     }
     if (!values) {
@@ -127,7 +142,7 @@ static void add_all(struct writer *w)
         known = NULL;
     for (size_t i = 0; i < m->parameter_count; i++) {
         const struct dulm_parameter *p = &m->parameters[i];
-        if (w->dtype == DULM_I8 && dulm_quantizable(p))
+        if (in_8_bits(p, w->dtype))
             add_matrix8(w, p, known);
         else
             add_floats(w, p, w->dtype == DULM_I8 ? DULM_F32 : w->dtype);
@@ -150,15 +165,27 @@ static diffulm_status write_tensors(const struct writer *w, const char *path)
     return rc;
 }
 
+/* Bytes of what is written otherwise than it is held. */
+static size_t bytes_made(const struct diffulm_model *m, enum dulm_dtype dtype)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < m->parameter_count; i++) {
+        const struct dulm_parameter *p = &m->parameters[i];
+        if (in_8_bits(p, dtype))
+            bytes += aligned(p->elements);
+        else if (!as_it_is(m, p, dtype))
+            bytes += aligned(p->elements * dulm_dtype_size(dtype == DULM_I8 ? DULM_F32 : dtype));
+    }
+    return bytes;
+}
+
 static diffulm_status write_weights(const struct diffulm_model *m, const char *folder,
                                     enum dulm_dtype dtype)
 {
     size_t most_rows = 0, rows = dtype == DULM_I8 ? rows_in_8_bits(m, &most_rows) : 0;
-    const size_t total = dulm_parameters_total(m->parameters, m->parameter_count);
-    const size_t size = dtype == DULM_I8 ? sizeof(float) : dulm_dtype_size(dtype);
     struct dulm_tensor *tensors = dulm_alloc_zero(2 * m->parameter_count, sizeof *tensors);
     char(*names)[160] = dulm_alloc(2 * m->parameter_count, sizeof *names);
-    char *narrow = dulm_alloc_tensor(total + 64 * m->parameter_count, size);
+    char *narrow = dulm_alloc_tensor(bytes_made(m, dtype), 1);
     float *scales = dulm_alloc_tensor(rows, sizeof *scales);
     int32_t *sums = dulm_alloc_tensor(most_rows, sizeof *sums);
     const size_t room = most_elements_to_widen(m);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,18 @@ void dulm_file_close(struct dulm_file *file)
         file->unmap(file->user, file->data, file->size);
     dulm_free(file->name);
     *file = (struct dulm_file){0};
+}
+
+void dulm_file_let_go(const struct dulm_file *file, const void *data, size_t bytes)
+{
+    if (file->kind != DULM_FILE_MAPPED)
+        return;
+    /* Whole pages alone: others hold a neighbour's bytes too. */
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE),
+                 at = (size_t)((const unsigned char *)data - file->data);
+    const size_t begin = (at + page - 1) / page * page, end = (at + bytes) / page * page;
+    if (begin < end) /* advice: nothing is lost where it is not taken */
+        (void)madvise((void *)(uintptr_t)(file->data + begin), end - begin, MADV_DONTNEED);
 }
 
 bool dulm_file_exists(const char *path)

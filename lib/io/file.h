@@ -20,6 +20,10 @@ struct dulm_file {
 diffulm_status dulm_file_open(const char *path, struct dulm_file *out) DIFFULM_MUST_USE;
 void dulm_file_close(struct dulm_file *file);
 
+/* `bytes` at `data`, inside the file, were copied and are not read again soon: the kernel may take the pages of a mapping back. A
+ * later read fetches them anew. */
+void dulm_file_let_go(const struct dulm_file *file, const void *data, size_t bytes);
+
 bool dulm_file_exists(const char *path);
 
 /* "folder/name" in fresh memory, NULL when out of memory. */

@@ -3,6 +3,7 @@
  * must cover it without holes or overlaps. */
 #include "io/safetensors.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -224,4 +225,22 @@ const struct dulm_tensor *dulm_safetensors_find(const struct dulm_safetensors *s
 const char *dulm_safetensors_name(const struct dulm_safetensors *st)
 {
     return st->file.name;
+}
+
+static bool lies_in(const struct dulm_safetensors *st, const void *data)
+{
+    const uintptr_t at = (uintptr_t)data, begin = (uintptr_t)st->file.data;
+    return at >= begin && at - begin < st->file.size;
+}
+
+void dulm_safetensors_let_go(const struct dulm_safetensors *st, const void *data, size_t bytes)
+{
+    if (lies_in(st, data))
+        dulm_file_let_go(&st->file, data, bytes);
+}
+
+void dulm_safetensors_let_go_around(const struct dulm_safetensors *st, const void *data)
+{
+    if (lies_in(st, data))
+        dulm_file_let_go(&st->file, st->file.data, st->file.size);
 }

@@ -53,6 +53,11 @@ const struct dulm_tensor *dulm_safetensors_find(const struct dulm_safetensors *f
                                                 const char *name);
 const char *dulm_safetensors_name(const struct dulm_safetensors *file);
 
+/* dulm_file_let_go, where `data` lies in this file. */
+void dulm_safetensors_let_go(const struct dulm_safetensors *file, const void *data, size_t bytes);
+/* The same of the whole of this file: the kernel maps what lies around what is read, too. */
+void dulm_safetensors_let_go_around(const struct dulm_safetensors *file, const void *data);
+
 /* "[4, 5]" into a fixed buffer. */
 void dulm_shape_text(int rank, const int64_t *shape, char *out, size_t capacity);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/file.h"
 #include "tiny.h"
 
 enum { LENGTH = 6, LOGITS = LENGTH * TINY_VOCABULARY, MOST = 12 };
@@ -385,6 +386,33 @@ static void big_files_are_read_in_pieces(void **state)
     release(&a);
 }
 
+/* From and to the middle of a page, so that neighbours must stay. */
+static void a_mapped_file_that_was_let_go_of_still_holds_what_it_held(void **state)
+{
+    (void)state;
+    enum { SIZE = 5 * 4096 + 100 };
+    char path[] = "/tmp/diffulm-files-XXXXXX";
+    unsigned char written[SIZE];
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < SIZE; i++)
+        written[i] = (unsigned char)(i * 7 % 251);
+    assert_int_equal(write(fd, written, SIZE), SIZE);
+    close(fd);
+    struct dulm_file file;
+    assert_int_equal(dulm_file_open(path, &file), DIFFULM_OK);
+    assert_memory_equal(file.data, written, SIZE);
+    dulm_file_let_go(&file, file.data + 1000, SIZE - 1000);
+    dulm_file_let_go(&file, file.data + 5000, 10);
+    dulm_file_let_go(&file, file.data, 0);
+    assert_memory_equal(file.data, written, SIZE);
+    dulm_file_close(&file);
+    file = (struct dulm_file){.data = written, .size = SIZE, .kind = DULM_FILE_BORROWED};
+    dulm_file_let_go(&file, written, SIZE);
+    assert_int_equal(written[4096], 4096 * 7 % 251);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +425,7 @@ int main(void)
         cmocka_unit_test(what_a_callback_refuses_is_said_with_its_number),
         cmocka_unit_test(files_without_callbacks_are_refused),
         cmocka_unit_test(big_files_are_read_in_pieces),
+        cmocka_unit_test(a_mapped_file_that_was_let_go_of_still_holds_what_it_held),
     };
     return cmocka_run_group_tests_name("files", tests, NULL, NULL);
 }
