@@ -38,7 +38,8 @@ def recipe(work, name, updates, precision):
     if objective == "diffusion":
         stage.update(corruption="single", weight="constant")
     if objective == "length":
-        stage = {"objective": "length", "steps": 500, "tokens": TOKENS, "lr": 1e-3, "lr_schedule": "linear", "warmup": 25}
+        steps = min(500, updates)
+        stage = {"objective": "length", "steps": steps, "tokens": TOKENS, "lr": 1e-3, "lr_schedule": "linear", "warmup": steps // 20}
     return {"output": folder_of(work, name), "model": f"{work}/encoder" if start == "encoder" else folder_of(work, start),
             "data": f"{work}/{data}.jsonl", "validation": f"{work}/validation.jsonl", "threads": 1, "seed": 1, "precision": precision,
             "attention": "causal" if objective == "causal" else "full", "checkpoint_every": 100, "keep": 1, "samples": 4,

@@ -107,4 +107,5 @@ def main():
         figure(rows, sys.argv[4])
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -184,8 +184,6 @@ def evaluate(program, work, name, rows):
     test = f"{work}/test.jsonl"
     if rows:
         test = f"{work}/test-{rows}.jsonl"
-        with open(f"{work}/test.jsonl", encoding="utf-8") as file:
-            write_jsonl(test, [json.loads(line) for line in file][:rows])
     command = [program, "evaluate", folder, test, "--metrics", "bleu", "--json", "--threads", "1"]
     if RUNS[name][1] == "causal":
         command += ["--causal", "--trim", "64"]
@@ -278,6 +276,9 @@ def main():
         prepare_data(a.data, work)
     if not os.path.exists(f"{work}/encoder/tokenizer.json"):
         first_layers(os.path.join(a.data, "models", "me5-small-pruned"), f"{work}/encoder")
+    if a.rows:
+        with open(f"{work}/test.jsonl", encoding="utf-8") as file:
+            write_jsonl(f"{work}/test-{a.rows}.jsonl", [json.loads(line) for line in file][:a.rows])
     names = [list(RUNS)[int(i)] for i in a.runs.split(",")]
     results = []
     with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
