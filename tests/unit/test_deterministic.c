@@ -30,8 +30,8 @@ static diffulm_model *model_of(const char *family, int32_t threads, int32_t prec
     diffulm_model *model = NULL;
     const int length = snprintf(
         config, sizeof config,
-        "{\"model_type\": \"%s\", \"vocab_size\": %d, \"hidden_size\": 198, \"num_hidden_layers\": "
-        "2, \"num_attention_heads\": 3, \"intermediate_size\": 406, \"max_position_embeddings\": "
+        "{\"model_type\": \"%s\", \"vocab_size\": %d, \"hidden_size\": 66, \"num_hidden_layers\": "
+        "2, \"num_attention_heads\": 3, \"intermediate_size\": 138, \"max_position_embeddings\": "
         "90, \"type_vocab_size\": 1, \"pad_token_id\": 1, \"bos_token_id\": 0, \"eos_token_id\": 2,"
         " \"mask_token_id\": %d, \"local_attention\": 6, \"global_attn_every_n_layers\": 2}",
         family, VOCABULARY, VOCABULARY - 1);
