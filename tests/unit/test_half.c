@@ -230,6 +230,42 @@ static void it_trains_to_the_same_bits_as_the_widened_one(void **state)
     }
 }
 
+/* Changes one number of the stored model's words, in its file, which is mapped. */
+static void change_words(const struct pair *p)
+{
+    char bytes[65536];
+    const uint16_t *words = p->stored->half[DULM_WORDS].values;
+    FILE *file = fopen(p->narrow.file, "r+b");
+    assert_non_null(file);
+    const size_t size = fread(bytes, 1, sizeof bytes, file);
+    const char *at = memmem(bytes, size, words, 64);
+    assert_non_null(at);
+    assert_int_equal(fseek(file, at - bytes, SEEK_SET), 0);
+    assert_int_equal(fputc(*at ^ 1, file), (unsigned char)(*at ^ 1));
+    fclose(file);
+}
+
+static void an_adapter_s_checkpoint_is_not_taken_over_other_16_bit_weights(void **state)
+{
+    (void)state;
+    struct diffulm_trainer_options o = DIFFULM_TRAINER_OPTIONS_INIT;
+    diffulm_trainer *trainer = NULL;
+    char path[128];
+    size_t note;
+    o.mask_id = TINY_MASK;
+    o.lora_rank = 2;
+    struct pair p = pair_of("bert", DIFFULM_DTYPE_BF16, DIFFULM_PRECISION_F32);
+    snprintf(path, sizeof path, "%s/checkpoint", p.narrow.path);
+    assert_int_equal(diffulm_trainer_create(p.stored, &o, &trainer), DIFFULM_OK);
+    assert_int_equal(diffulm_trainer_save(trainer, path, NULL, 0), DIFFULM_OK);
+    assert_int_equal(diffulm_trainer_restore(trainer, path, NULL, 0, &note), DIFFULM_OK);
+    change_words(&p);
+    assert_true(diffulm_trainer_restore(trainer, path, NULL, 0, &note) < 0);
+    unlink(path);
+    diffulm_trainer_destroy(trainer);
+    discard(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +275,7 @@ int main(void)
         cmocka_unit_test(it_is_saved_in_every_width_as_the_widened_one),
         cmocka_unit_test(it_is_pruned_as_the_widened_one),
         cmocka_unit_test(it_trains_to_the_same_bits_as_the_widened_one),
+        cmocka_unit_test(an_adapter_s_checkpoint_is_not_taken_over_other_16_bit_weights),
     };
     return cmocka_run_group_tests_name("half", tests, NULL, NULL);
 }
