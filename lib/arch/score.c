@@ -161,10 +161,11 @@ static diffulm_status gather(const struct dulm_workspace *ws, const size_t *chos
     return DIFFULM_OK;
 }
 
-diffulm_status dulm_head(struct dulm_workspace *ws, const struct diffulm_model *model,
-                         const size_t *chosen, size_t first, size_t count, float *logits)
+diffulm_status dulm_head_states(struct dulm_workspace *ws, const struct diffulm_model *model,
+                                const size_t *chosen, size_t first, size_t count,
+                                const float **states)
 {
-    const size_t d = (size_t)model->config.hidden, v = (size_t)model->config.vocabulary;
+    const size_t d = (size_t)model->config.hidden;
     const float *rows;
     if (!model->config.has_head)
         return dulm_fail(DIFFULM_E_UNSUPPORTED,
@@ -176,8 +177,26 @@ diffulm_status dulm_head(struct dulm_workspace *ws, const struct diffulm_model *
     rc = gather(ws, chosen, first, count, d, normed, &rows);
     if (rc == DIFFULM_OK)
         rc = dulm_head_transform(&ws->pass, count, rows, dense, dense, normed);
-    if (rc < 0)
-        return rc;
-    return dulm_multiply_by(&ws->pass, -1, DULM_DECODER_W, count, d, v, normed,
-                            model->weights.global[DULM_DECODER_B], logits, v);
+    *states = normed;
+    return rc;
+}
+
+diffulm_status dulm_head_logits(const struct dulm_workspace *ws, const struct diffulm_model *model,
+                                const float *states, size_t count, size_t token, size_t tokens,
+                                float *logits)
+{
+    const float *bias = model->weights.global[DULM_DECODER_B];
+    return dulm_multiply_range(&ws->pass, -1, DULM_DECODER_W, token, count,
+                               (size_t)model->config.hidden, tokens, states,
+                               bias ? bias + token : NULL, logits, tokens);
+}
+
+diffulm_status dulm_head(struct dulm_workspace *ws, const struct diffulm_model *model,
+                         const size_t *chosen, size_t first, size_t count, float *logits)
+{
+    const float *states;
+    const diffulm_status rc = dulm_head_states(ws, model, chosen, first, count, &states);
+    return rc < 0 ? rc
+                  : dulm_head_logits(ws, model, states, count, 0, (size_t)model->config.vocabulary,
+                                     logits);
 }

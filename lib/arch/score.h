@@ -36,7 +36,16 @@ diffulm_status dulm_encode(struct dulm_workspace *workspace, const struct difful
 /* [total, d], or [wanted_count, d] of batch->wanted; valid until the next dulm_encode. */
 const float *dulm_encoded(const struct dulm_workspace *workspace);
 
-/* logits [count, vocabulary] of chosen rows of the last states, or from `first` on where `chosen` is NULL. */
+/* What the output matrix is applied to, [count, d], of chosen rows of the last states, or from `first` on where `chosen` is NULL; valid
+ * until the next call. Then logits [count, tokens] of `tokens` tokens from `token` on. */
+diffulm_status dulm_head_states(struct dulm_workspace *workspace, const struct diffulm_model *model,
+                                const size_t *chosen, size_t first, size_t count,
+                                const float **states) DIFFULM_MUST_USE;
+diffulm_status dulm_head_logits(const struct dulm_workspace *workspace,
+                                const struct diffulm_model *model, const float *states,
+                                size_t count, size_t token, size_t tokens,
+                                float *logits) DIFFULM_MUST_USE;
+/* Both: logits [count, vocabulary] of chosen rows of the last states, or from `first` on where `chosen` is NULL. */
 diffulm_status dulm_head(struct dulm_workspace *workspace, const struct diffulm_model *model,
                          const size_t *chosen, size_t first, size_t count,
                          float *logits) DIFFULM_MUST_USE;

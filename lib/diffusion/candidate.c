@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diffusion/policy.h"
+#include "diffusion/running.h"
 
 double dulm_draws_reveal(const struct dulm_draws *d, size_t i)
 {
@@ -53,14 +53,6 @@ static bool filters(const struct diffulm_sampler *s)
 size_t dulm_candidate_scratch(const struct diffulm_sampler *sampler, size_t vocabulary)
 {
     return vocabulary * (filters(sampler) ? 4 : 2);
-}
-
-static size_t first_at(size_t n, const float *x, float value)
-{
-    size_t i = 0;
-    while (i + 1 < n && x[i] != value)
-        i++;
-    return i;
 }
 
 struct entry {
@@ -121,22 +113,6 @@ static size_t inverse_cdf(size_t n, const float *x, float top, double tau, doubl
     return last;
 }
 
-static size_t gumbel_argmax(size_t n, const float *x, double tau, const struct dulm_draws *d,
-                            size_t position)
-{
-    size_t best = 0;
-    double most = -INFINITY;
-    for (size_t v = 0; v < n; v++) {
-        const double value =
-            (double)x[v] + tau * (double)dulm_draws_token_gumbel(d, position, v, n);
-        if (value > most) {
-            most = value;
-            best = v;
-        }
-    }
-    return best;
-}
-
 /* Keys of the distribution q = softmax(x / tau) (x filtered). */
 static void key_of_q(enum dulm_key key, size_t n, const float *x, float top, double tau,
                      struct dulm_candidate *c)
@@ -159,17 +135,6 @@ static void key_of_q(enum dulm_key key, size_t n, const float *x, float top, dou
         c->key = key == DULM_KEY_MARGIN ? first - second : entropy;
 }
 
-static void key_of_p(size_t n, const float *x, double lse, float top, struct dulm_candidate *c)
-{
-    c->key = 0;
-    for (size_t v = 0; v < n; v++) {
-        const double lp = (double)x[v] - lse;
-        if (lp > -INFINITY)
-            c->key -= exp(lp) * lp;
-    }
-    c->top = exp((double)top - lse);
-}
-
 struct dulm_candidate dulm_candidate_of(const struct dulm_kernels *k,
                                         const struct diffulm_sampler *s, const float *logits,
                                         size_t n, int32_t mask_id, const int32_t *forbidden,
@@ -182,30 +147,25 @@ struct dulm_candidate dulm_candidate_of(const struct dulm_kernels *k,
         x[mask_id] = -INFINITY;
     for (size_t i = 0; i < forbidden_count; i++)
         x[forbidden[i]] = -INFINITY;
-    const float top = k->max(n, x);
-    const double lse = (double)top + log(k->exp_sum(n, x, top));
-    if (!isfinite(lse)) /* a NaN, an infinity, or nothing left to choose: the caller refuses it */
-        return (struct dulm_candidate){.score = NAN};
-    const bool drawn = s->options.sampling == DIFFULM_SAMPLING_CATEGORICAL;
+    struct dulm_running all = dulm_running_begin();
+    dulm_running_fold(k, s, x, 0, n, n, draws, position, &all);
+    struct dulm_candidate c = dulm_running_end(s, &all);
+    if (dulm_runs(s) || !isfinite(c.score))
+        return c;
     const double tau = s->options.sampling == DIFFULM_SAMPLING_ARGMAX ? 1 : s->options.temperature;
     float *q = x;
     if (filters(s)) {
         q = x + n;
         memcpy(q, x, n * sizeof *q);
-        filter(s, n, q, top, tau, (struct entry *)(void *)(x + 2 * n));
+        filter(s, n, q, all.top, tau, (struct entry *)(void *)(x + 2 * n));
     }
-    size_t token;
-    if (drawn)
-        token = inverse_cdf(n, q, top, tau, dulm_draws_token(draws, position));
-    else if (s->options.sampling == DIFFULM_SAMPLING_GUMBEL)
-        token = gumbel_argmax(n, x, tau, draws, position);
-    else
-        token = first_at(n, x, top);
-    struct dulm_candidate c = {.token = (int32_t)token, .score = (float)((double)x[token] - lse)};
-    c.key = (double)c.score;
-    if (s->key == DULM_KEY_ENTROPY || s->key == DULM_KEY_ENTROPY_TOP)
-        key_of_p(n, x, lse, top, &c);
-    else if (s->key != DULM_KEY_SCORE)
-        key_of_q(s->key, n, q, top, tau, &c);
+    if (s->options.sampling == DIFFULM_SAMPLING_CATEGORICAL) {
+        c.token = (int32_t)inverse_cdf(n, q, all.top, tau, dulm_draws_token(draws, position));
+        c.score = (float)((double)x[c.token] - (double)all.top - log(all.sum));
+    }
+    if (s->key == DULM_KEY_SCORE)
+        c.key = (double)c.score;
+    else if (s->key != DULM_KEY_ENTROPY && s->key != DULM_KEY_ENTROPY_TOP)
+        key_of_q(s->key, n, q, all.top, tau, &c);
     return c;
 }

@@ -5,7 +5,7 @@
 #include <diffulm/session.h>
 
 #include "arch/score.h"
-#include "diffusion/policy.h"
+#include "diffusion/running.h"
 
 struct dulm_forbidden {
     size_t position; /* SIZE_MAX: everywhere */
@@ -55,7 +55,8 @@ struct dulm_step_buffers {
     size_t tokens_capacity, rows_capacity;
     float *logits, *scratch;
     size_t logits_capacity, scratch_capacity;
-    int32_t *banned; /* forbidden ids of one position, per thread */
+    struct dulm_running *running; /* of the positions of a block */
+    int32_t *banned;              /* forbidden ids of one position, per thread */
     size_t banned_capacity;
 };
 
@@ -103,6 +104,13 @@ void dulm_known_keep(struct dulm_canvas *canvas, const struct dulm_candidate *ca
 /* What they depend on besides tokens has changed. */
 void dulm_known_forget(struct dulm_canvas *canvas);
 void dulm_known_release(struct dulm_canvas *canvas);
+
+/* What a canvas draws in its next step. */
+struct dulm_draws dulm_draws_of(const struct diffulm_session *session,
+                                const struct dulm_canvas *canvas);
+/* choose.c: memory for the candidates of so many wanted positions; and those candidates, from the encoder's last states. */
+diffulm_status dulm_choose_reserve(struct diffulm_session *session, size_t wanted) DIFFULM_MUST_USE;
+diffulm_status dulm_choose(struct diffulm_session *session, size_t wanted) DIFFULM_MUST_USE;
 
 /* One step of every active row; see diffulm_session_step. */
 diffulm_status dulm_session_step(struct diffulm_session *session) DIFFULM_MUST_USE;

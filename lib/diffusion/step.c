@@ -1,22 +1,18 @@
 /* step.c: one denoising step of a session, in order: which positions the policies need; the encoder over
- * the rows that need any; the head in tiles over those positions, each giving its candidate; and, when
- * nothing can fail any more, the policies' transitions. */
-#include <math.h>
+ * the rows that need any; the candidates of those positions (choose.c); and, when nothing can fail any more, the
+ * policies' transitions. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/thread.h"
 #include "diffusion/session.h"
-
-/* Rows of logits that exist at a time. */
-#define TILE 64
 
 void dulm_step_buffers_release(struct dulm_step_buffers *b)
 {
-    void *const blocks[] = {b->tokens,  b->positions, b->before,  b->source,     b->offsets,
-                            b->wanted,  b->active,    b->places,  b->candidates, b->ranked,
-                            b->changes, b->logits,    b->scratch, b->banned,     b->cache};
+    void *const blocks[] = {b->tokens,     b->positions, b->before,  b->source,
+                            b->offsets,    b->wanted,    b->active,  b->places,
+                            b->candidates, b->ranked,    b->changes, b->logits,
+                            b->scratch,    b->banned,    b->cache,   b->running};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         dulm_free(blocks[i]);
     *b = (struct dulm_step_buffers){0};
@@ -71,7 +67,7 @@ static struct dulm_row row_of(struct dulm_canvas *c)
     return row;
 }
 
-static struct dulm_draws draws_of(const struct diffulm_session *s, const struct dulm_canvas *c)
+struct dulm_draws dulm_draws_of(const struct diffulm_session *s, const struct dulm_canvas *c)
 {
     return (struct dulm_draws){s->options.seed, (uint32_t)c->k, c->row_number, 0, 0, 0, 0};
 }
@@ -130,7 +126,7 @@ static diffulm_status pack(struct diffulm_session *s, size_t *rows, size_t *want
         if (!dulm_canvas_active(s, c))
             continue;
         const struct dulm_row row = row_of(c);
-        const struct dulm_draws draws = draws_of(s, c);
+        const struct dulm_draws draws = dulm_draws_of(s, c);
         s->sampler->policy->needs(s->sampler, &row, &draws, c->k, c->wanted);
         c->kept_next = c->kept_count;
         c->first_candidate = candidates;
@@ -146,76 +142,6 @@ static diffulm_status pack(struct diffulm_session *s, size_t *rows, size_t *want
     return rc;
 }
 
-struct candidate_job {
-    struct diffulm_session *s;
-    size_t first, scratch, banned;
-};
-
-static void candidate_part(void *user, size_t begin, size_t end, int worker)
-{
-    const struct candidate_job *j = user;
-    struct diffulm_session *s = j->s;
-    struct dulm_step_buffers *b = &s->step;
-    const size_t v = (size_t)s->model->config.vocabulary;
-    int32_t *banned = b->banned + (size_t)worker * j->banned;
-    for (size_t i = begin; i < end; i++) {
-        const struct dulm_canvas *c = &s->canvas[b->places[j->first + i].canvas];
-        const size_t position = b->places[j->first + i].position;
-        size_t count = 0;
-        for (size_t f = 0; f < c->forbidden_count; f++)
-            if (c->forbidden[f].position == SIZE_MAX || c->forbidden[f].position == position)
-                banned[count++] = c->forbidden[f].token;
-        const struct dulm_draws draws = draws_of(s, c);
-        b->candidates[c->first_candidate + position] = dulm_candidate_of(
-            s->model->runtime->kernels, s->sampler, b->logits + i * v, v, s->options.mask_id,
-            banned, count, &draws, position, b->scratch + (size_t)worker * j->scratch);
-    }
-}
-
-static diffulm_status reserve_head(struct diffulm_session *s, size_t wanted, size_t *banned)
-{
-    struct dulm_step_buffers *b = &s->step;
-    const size_t v = (size_t)s->model->config.vocabulary;
-    const size_t threads = (size_t)s->model->runtime->threads;
-    const size_t logits = (wanted < TILE ? wanted : TILE) * v;
-    const size_t scratch = threads * dulm_candidate_scratch(s->sampler, v);
-    *banned = 1;
-    for (size_t r = 0; r < s->count; r++)
-        if (s->canvas[r].forbidden_count > *banned)
-            *banned = s->canvas[r].forbidden_count;
-    if (logits > b->logits_capacity) {
-        dulm_free(b->logits);
-        b->logits = dulm_alloc_tensor(logits, sizeof *b->logits);
-        b->logits_capacity = b->logits ? logits : 0;
-    }
-    if (scratch > b->scratch_capacity) {
-        dulm_free(b->scratch);
-        b->scratch = dulm_alloc_tensor(scratch, sizeof *b->scratch);
-        b->scratch_capacity = b->scratch ? scratch : 0;
-    }
-    if (threads * *banned > b->banned_capacity) {
-        dulm_free(b->banned);
-        b->banned = dulm_alloc(threads * *banned, sizeof *b->banned);
-        b->banned_capacity = b->banned ? threads * *banned : 0;
-    }
-    return b->logits && b->scratch && b->banned ? DIFFULM_OK : dulm_fail_memory();
-}
-
-/* A candidate's score is finite unless its logits are not, or no token may stand there. */
-static diffulm_status check_candidates(const struct diffulm_session *s, size_t wanted)
-{
-    const struct dulm_step_buffers *b = &s->step;
-    for (size_t i = 0; i < wanted; i++) {
-        const size_t row = b->places[i].canvas, position = b->places[i].position;
-        if (!isfinite(b->candidates[s->canvas[row].first_candidate + position].score))
-            return dulm_fail(DIFFULM_E_NUMERIC,
-                             "row %zu, position %zu: the logits are not finite, or every token is "
-                             "forbidden",
-                             row, position);
-    }
-    return DIFFULM_OK;
-}
-
 static diffulm_status score(struct diffulm_session *s, size_t rows, size_t wanted)
 {
     struct dulm_step_buffers *b = &s->step;
@@ -229,21 +155,10 @@ static diffulm_status score(struct diffulm_session *s, size_t rows, size_t wante
                                      .cache = dulm_cache_is_used(s) ? b->cache : NULL,
                                      .wanted = b->wanted,
                                      .wanted_count = wanted};
-    struct candidate_job job = {
-        s, 0, dulm_candidate_scratch(s->sampler, (size_t)s->model->config.vocabulary), 0};
-    diffulm_status rc = reserve_head(s, wanted, &job.banned);
+    diffulm_status rc = dulm_choose_reserve(s, wanted);
     if (rc == DIFFULM_OK)
         rc = dulm_encode(s->workspace, s->model, &batch, &s->cancel);
-    for (size_t i = 0; rc == DIFFULM_OK && i < wanted; i += TILE) {
-        const size_t n = wanted - i < TILE ? wanted - i : TILE;
-        if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
-            return dulm_fail(DIFFULM_E_CANCELLED, "cancelled in the head");
-        rc = dulm_head(s->workspace, s->model, NULL, i, n, b->logits);
-        job.first = i;
-        if (rc == DIFFULM_OK)
-            dulm_parallel(s->model->runtime->threads, n, 1, candidate_part, &job);
-    }
-    return rc < 0 ? rc : check_candidates(s, wanted);
+    return rc < 0 ? rc : dulm_choose(s, wanted);
 }
 
 static void record(struct diffulm_session *s, size_t r, const int32_t *before)
@@ -266,7 +181,7 @@ static void transition(struct diffulm_session *s, size_t r)
     struct dulm_canvas *c = &s->canvas[r];
     struct dulm_step_buffers *b = &s->step;
     struct dulm_row row = row_of(c);
-    const struct dulm_draws draws = draws_of(s, c);
+    const struct dulm_draws draws = dulm_draws_of(s, c);
     row.mask_id = s->options.mask_id;
     row.candidate = b->candidates + c->first_candidate;
     row.ranked = b->ranked;

@@ -68,9 +68,10 @@ diffulm_status dulm_onednn_sgemm(int threads, bool trans_a, bool trans_b, size_t
     return DIFFULM_OK;
 }
 
-/* The layers' weights are stored transposed. By few rows sgemm reaches half of what matmul's AVX-512 kernels do, by more than
- * these or by single rows it is as fast or faster (docs/performance.md). */
-enum { MATMUL_FROM = 6, MATMUL_TO = 256 };
+/* The layers' weights are stored transposed. By few rows sgemm reaches half of what matmul's AVX-512 kernels do, and by a long inner
+ * dimension its threads share the work badly; by many rows and a short one, or by single rows, it is as fast or faster
+ * (docs/performance.md). */
+enum { MATMUL_FROM = 6, MATMUL_TO = 256, MATMUL_INNER = 512 };
 
 diffulm_status dulm_onednn_gemm(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
                                 size_t m, size_t n, size_t k, const float *a, size_t lda,
@@ -78,7 +79,7 @@ diffulm_status dulm_onednn_gemm(const struct diffulm_runtime *rt, bool trans_a, 
 {
 #if defined(__x86_64__)
     if (rt->kernels == &dulm_kernels_avx512 && !trans_a && trans_b && m >= MATMUL_FROM &&
-        m <= MATMUL_TO)
+        (m <= MATMUL_TO || k >= MATMUL_INNER))
         return dulm_onednn_matmul(rt, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c,
                                   ldc);
 #endif

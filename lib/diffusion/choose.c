@@ -1,0 +1,207 @@
+/* choose.c: the candidates of the positions that a step needs. The output matrix passes by once, in tiles of the vocabulary whose
+ * logits stay in the cache while each position folds them into its running candidate. Samplers that need the whole distribution
+ * at a time get it, a few positions at a time. */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/thread.h"
+#include "diffusion/session.h"
+
+/* Positions that share a tile; logits of a tile, at least one unit of the vocabulary for each; positions whose whole rows exist. */
+enum { BLOCK = 512, TILE = 1 << 19, WHOLE = 64 };
+_Static_assert(BLOCK *DULM_RUNNING_UNIT <= TILE, "a tile holds a unit for each position");
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Tokens of a tile for so many positions. Where tiles end never changes a candidate, since they are cut into units. */
+static size_t tile_width(size_t positions, size_t vocabulary)
+{
+    return least(TILE / DULM_RUNNING_UNIT / positions * DULM_RUNNING_UNIT, vocabulary);
+}
+
+static diffulm_status grow(float **memory, size_t *capacity, size_t count)
+{
+    if (count <= *capacity)
+        return DIFFULM_OK;
+    dulm_free(*memory);
+    *memory = dulm_alloc_tensor(count, sizeof **memory);
+    *capacity = *memory ? count : 0;
+    return *memory ? DIFFULM_OK : dulm_fail_memory();
+}
+
+static size_t most_banned(const struct diffulm_session *s)
+{
+    size_t most = 1;
+    for (size_t r = 0; r < s->count; r++)
+        most = s->canvas[r].forbidden_count > most ? s->canvas[r].forbidden_count : most;
+    return most;
+}
+
+static diffulm_status reserve_whole(struct diffulm_session *s, size_t wanted)
+{
+    struct dulm_step_buffers *b = &s->step;
+    const size_t v = (size_t)s->model->config.vocabulary;
+    const size_t threads = (size_t)s->model->runtime->threads;
+    const size_t banned = threads * most_banned(s);
+    diffulm_status rc = grow(&b->logits, &b->logits_capacity, least(wanted, WHOLE) * v);
+    if (rc == DIFFULM_OK)
+        rc = grow(&b->scratch, &b->scratch_capacity,
+                  threads * dulm_candidate_scratch(s->sampler, v));
+    if (rc == DIFFULM_OK && banned > b->banned_capacity) {
+        dulm_free(b->banned);
+        b->banned = dulm_alloc(banned, sizeof *b->banned);
+        b->banned_capacity = b->banned ? banned : 0;
+    }
+    return rc < 0 || b->banned ? rc : dulm_fail_memory();
+}
+
+diffulm_status dulm_choose_reserve(struct diffulm_session *s, size_t wanted)
+{
+    struct dulm_step_buffers *b = &s->step;
+    const size_t v = (size_t)s->model->config.vocabulary, block = least(wanted, BLOCK);
+    if (!dulm_runs(s->sampler))
+        return reserve_whole(s, wanted);
+    if (!b->running)
+        b->running = dulm_alloc(BLOCK, sizeof *b->running);
+    if (!b->running)
+        return dulm_fail_memory();
+    return grow(&b->logits, &b->logits_capacity, least(block * v, TILE));
+}
+
+struct job {
+    struct diffulm_session *s;
+    size_t position, token, tokens; /* the first of the positions, and of the tile's tokens */
+    size_t banned;
+};
+
+static bool is_banned(const struct dulm_forbidden *f, size_t position)
+{
+    return f->position == SIZE_MAX || f->position == position;
+}
+
+/* The tile's logits of the mask and of forbidden tokens: -inf. */
+static void close_off(const struct job *j, const struct dulm_canvas *c, size_t position, float *x)
+{
+    const int32_t mask = j->s->options.mask_id;
+    if (mask >= 0 && (size_t)mask - j->token < j->tokens)
+        x[(size_t)mask - j->token] = -INFINITY;
+    for (size_t i = 0; i < c->forbidden_count; i++) {
+        const size_t at = (size_t)c->forbidden[i].token - j->token;
+        if (at < j->tokens && is_banned(&c->forbidden[i], position))
+            x[at] = -INFINITY;
+    }
+}
+
+static void fold_part(void *user, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    const struct job *j = user;
+    struct diffulm_session *s = j->s;
+    for (size_t i = begin; i < end; i++) {
+        const struct dulm_canvas *c = &s->canvas[s->step.places[j->position + i].canvas];
+        const size_t position = s->step.places[j->position + i].position;
+        const struct dulm_draws draws = dulm_draws_of(s, c);
+        float *x = s->step.logits + i * j->tokens;
+        close_off(j, c, position, x);
+        dulm_running_fold(s->model->runtime->kernels, s->sampler, x, j->token, j->tokens,
+                          (size_t)s->model->config.vocabulary, &draws, position,
+                          &s->step.running[i]);
+    }
+}
+
+static void whole_part(void *user, size_t begin, size_t end, int worker)
+{
+    const struct job *j = user;
+    struct diffulm_session *s = j->s;
+    struct dulm_step_buffers *b = &s->step;
+    const size_t v = j->tokens;
+    int32_t *banned = b->banned + (size_t)worker * j->banned;
+    for (size_t i = begin; i < end; i++) {
+        const struct dulm_canvas *c = &s->canvas[b->places[j->position + i].canvas];
+        const size_t position = b->places[j->position + i].position;
+        const struct dulm_draws draws = dulm_draws_of(s, c);
+        size_t count = 0;
+        for (size_t f = 0; f < c->forbidden_count; f++)
+            if (is_banned(&c->forbidden[f], position))
+                banned[count++] = c->forbidden[f].token;
+        b->candidates[c->first_candidate + position] =
+            dulm_candidate_of(s->model->runtime->kernels, s->sampler, b->logits + i * v, v,
+                              s->options.mask_id, banned, count, &draws, position,
+                              b->scratch + (size_t)worker * dulm_candidate_scratch(s->sampler, v));
+    }
+}
+
+static diffulm_status choose_running(struct job *j, const float *states, size_t n)
+{
+    struct diffulm_session *s = j->s;
+    struct dulm_step_buffers *b = &s->step;
+    const size_t v = (size_t)s->model->config.vocabulary, width = tile_width(n, v);
+    for (size_t i = 0; i < n; i++)
+        b->running[i] = dulm_running_begin();
+    for (j->token = 0; j->token < v; j->token += j->tokens) {
+        j->tokens = least(width, v - j->token);
+        if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
+            return dulm_fail(DIFFULM_E_CANCELLED, "cancelled in the head");
+        const diffulm_status rc =
+            dulm_head_logits(s->workspace, s->model, states, n, j->token, j->tokens, b->logits);
+        if (rc < 0)
+            return rc;
+        dulm_parallel(s->model->runtime->threads, n, 1, fold_part, j);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct dulm_canvas *c = &s->canvas[b->places[j->position + i].canvas];
+        b->candidates[c->first_candidate + b->places[j->position + i].position] =
+            dulm_running_end(s->sampler, &b->running[i]);
+    }
+    return DIFFULM_OK;
+}
+
+static diffulm_status choose_whole(struct job *j, const float *states, size_t n)
+{
+    struct diffulm_session *s = j->s;
+    j->tokens = (size_t)s->model->config.vocabulary;
+    j->banned = most_banned(s);
+    if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
+        return dulm_fail(DIFFULM_E_CANCELLED, "cancelled in the head");
+    const diffulm_status rc =
+        dulm_head_logits(s->workspace, s->model, states, n, 0, j->tokens, s->step.logits);
+    if (rc == DIFFULM_OK)
+        dulm_parallel(s->model->runtime->threads, n, 1, whole_part, j);
+    return rc;
+}
+
+/* A candidate's score is finite unless its logits are not, or no token may stand there. */
+static diffulm_status check(const struct diffulm_session *s, size_t wanted)
+{
+    const struct dulm_step_buffers *b = &s->step;
+    for (size_t i = 0; i < wanted; i++) {
+        const size_t row = b->places[i].canvas, position = b->places[i].position;
+        if (!isfinite(b->candidates[s->canvas[row].first_candidate + position].score))
+            return dulm_fail(DIFFULM_E_NUMERIC,
+                             "row %zu, position %zu: the logits are not finite, or every token is "
+                             "forbidden",
+                             row, position);
+    }
+    return DIFFULM_OK;
+}
+
+diffulm_status dulm_choose(struct diffulm_session *s, size_t wanted)
+{
+    const bool runs = dulm_runs(s->sampler);
+    const size_t block = runs ? BLOCK : WHOLE;
+    diffulm_status rc = DIFFULM_OK;
+    for (size_t i = 0; rc == DIFFULM_OK && i < wanted; i += block) {
+        const size_t n = least(block, wanted - i);
+        struct job job = {.s = s, .position = i};
+        const float *states;
+        rc = dulm_head_states(s->workspace, s->model, NULL, i, n, &states);
+        if (rc == DIFFULM_OK)
+            rc = (runs ? choose_running : choose_whole)(&job, states, n);
+    }
+    return rc < 0 ? rc : check(s, wanted);
+}
