@@ -149,7 +149,7 @@ diffulm_status diffulm_length_head_logits(const diffulm_length_head *head, size_
     const struct dulm_batch batch = {.rows = rows, .offsets = offsets, .tokens = tokens};
     struct dulm_workspace *ws = NULL;
     struct dulm_length_pass *pass = NULL;
-    diffulm_status rc = dulm_workspace_create(&ws);
+    diffulm_status rc = dulm_workspace_take(head->model, &ws);
     if (rc == DIFFULM_OK)
         rc = dulm_length_pass_create(&head->model->config, &pass);
     if (rc == DIFFULM_OK)
@@ -158,6 +158,6 @@ diffulm_status diffulm_length_head_logits(const diffulm_length_head *head, size_
         rc = dulm_length_forward(pass, head->model->runtime, head->values, rows, offsets, tokens,
                                  dulm_encoded(ws), out);
     dulm_length_pass_destroy(pass);
-    dulm_workspace_destroy(ws);
+    dulm_workspace_give(head->model, ws);
     return rc;
 }

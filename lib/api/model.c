@@ -146,20 +146,6 @@ static diffulm_status convert(const diffulm_model *model, const struct diffulm_b
     return DIFFULM_OK;
 }
 
-/* In tiles, so that the head's scratch stays small. */
-static diffulm_status head_tiles(struct dulm_workspace *ws, const diffulm_model *model,
-                                 const size_t *chosen, size_t count, float *out)
-{
-    enum { tile = 256 };
-    const size_t v = (size_t)model->config.vocabulary;
-    diffulm_status rc = DIFFULM_OK;
-    for (size_t i = 0; rc == DIFFULM_OK && i < count; i += tile) {
-        const size_t n = count - i < tile ? count - i : tile;
-        rc = dulm_head(ws, model, chosen ? chosen + i : NULL, i, n, out + i * v);
-    }
-    return rc;
-}
-
 static bool ascends(const size_t *wanted, size_t count)
 {
     for (size_t i = 1; i < count; i++)
@@ -181,13 +167,13 @@ diffulm_status diffulm_model_logits(const diffulm_model *model, const struct dif
         inner.wanted_count = wanted_count;
     }
     if (rc == DIFFULM_OK)
-        rc = dulm_workspace_create(&ws);
+        rc = dulm_workspace_take(model, &ws);
     if (rc == DIFFULM_OK)
         rc = dulm_encode(ws, model, &inner, NULL);
     if (rc == DIFFULM_OK)
-        rc = head_tiles(ws, model, packed ? NULL : wanted,
-                        wanted ? wanted_count : inner.offsets[inner.rows], out);
-    dulm_workspace_destroy(ws);
+        rc = dulm_head(ws, model, packed ? NULL : wanted, 0,
+                       wanted ? wanted_count : inner.offsets[inner.rows], out);
+    dulm_workspace_give(model, ws);
     return rc;
 }
 
@@ -199,7 +185,7 @@ diffulm_status diffulm_model_hidden(const diffulm_model *model, const struct dif
     struct dulm_workspace *ws = NULL;
     diffulm_status rc = convert(model, batch, out, &inner);
     if (rc == DIFFULM_OK)
-        rc = dulm_workspace_create(&ws);
+        rc = dulm_workspace_take(model, &ws);
     if (rc == DIFFULM_OK)
         rc = dulm_encode(ws, model, &inner, NULL);
     if (rc == DIFFULM_OK) {
@@ -207,7 +193,7 @@ diffulm_status diffulm_model_hidden(const diffulm_model *model, const struct dif
         for (size_t i = 0; i < count; i++)
             out[i] = dulm_encoded(ws)[i];
     }
-    dulm_workspace_destroy(ws);
+    dulm_workspace_give(model, ws);
     return rc;
 }
 

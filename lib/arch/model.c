@@ -4,6 +4,7 @@
 #include "arch/adapter.h"
 #include "arch/quantized.h"
 #include "arch/rounded.h"
+#include "arch/score.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -17,6 +18,7 @@ static void destroy(struct diffulm_model *m)
     dulm_free(m->half);
     dulm_rounded_destroy(atomic_load(&m->rounded));
     dulm_quantized_destroy(atomic_load(&m->quantized));
+    dulm_workspace_destroy(atomic_load(&m->spare));
     dulm_weights_release(&m->weights);
     dulm_free(m->parameters);
     dulm_config_release(&m->config);

@@ -28,6 +28,7 @@ struct diffulm_model {
     struct diffulm_adapter *adapter;            /* NULL, or: the weights are those of its model */
     _Atomic(struct dulm_rounded *) rounded;     /* rounded.h */
     _Atomic(struct dulm_quantized *) quantized; /* quantized.h */
+    _Atomic(struct dulm_workspace *) spare;     /* score.h: of calls that have none of their own */
 };
 
 /* Weights that are copied at a time before their pages are let go of: the table of words alone may be most of a model. */

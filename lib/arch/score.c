@@ -40,6 +40,24 @@ void dulm_workspace_destroy(struct dulm_workspace *ws)
     dulm_free(ws);
 }
 
+/* One of the members of a frozen model that change. */
+static _Atomic(struct dulm_workspace *) *spare_of(const struct diffulm_model *model)
+{
+    return &((struct diffulm_model *)(uintptr_t)model)->spare;
+}
+
+diffulm_status dulm_workspace_take(const struct diffulm_model *model, struct dulm_workspace **out)
+{
+    *out = atomic_exchange(spare_of(model), NULL);
+    return *out ? DIFFULM_OK : dulm_workspace_create(out);
+}
+
+void dulm_workspace_give(const struct diffulm_model *model, struct dulm_workspace *ws)
+{
+    if (ws)
+        dulm_workspace_destroy(atomic_exchange(spare_of(model), ws));
+}
+
 const float *dulm_encoded(const struct dulm_workspace *ws)
 {
     return ws->encoded;
@@ -183,20 +201,35 @@ diffulm_status dulm_head_states(struct dulm_workspace *ws, const struct diffulm_
 
 diffulm_status dulm_head_logits(const struct dulm_workspace *ws, const struct diffulm_model *model,
                                 const float *states, size_t count, size_t token, size_t tokens,
-                                float *logits)
+                                float *logits, size_t stride)
 {
     const float *bias = model->weights.global[DULM_DECODER_B];
     return dulm_multiply_range(&ws->pass, -1, DULM_DECODER_W, token, count,
                                (size_t)model->config.hidden, tokens, states,
-                               bias ? bias + token : NULL, logits, tokens);
+                               bias ? bias + token : NULL, logits, stride);
+}
+
+size_t dulm_head_width(const struct diffulm_model *model, size_t count)
+{
+    const size_t v = (size_t)model->config.vocabulary;
+    const size_t width = DULM_HEAD_TILE / DULM_HEAD_UNIT / count * DULM_HEAD_UNIT;
+    return width < v ? width : v;
 }
 
 diffulm_status dulm_head(struct dulm_workspace *ws, const struct diffulm_model *model,
                          const size_t *chosen, size_t first, size_t count, float *logits)
 {
-    const float *states;
-    const diffulm_status rc = dulm_head_states(ws, model, chosen, first, count, &states);
-    return rc < 0 ? rc
-                  : dulm_head_logits(ws, model, states, count, 0, (size_t)model->config.vocabulary,
-                                     logits);
+    const size_t v = (size_t)model->config.vocabulary;
+    diffulm_status rc = DIFFULM_OK;
+    for (size_t i = 0, n; rc == DIFFULM_OK && i < count; i += n) {
+        const float *states;
+        n = count - i < DULM_HEAD_ROWS ? count - i : DULM_HEAD_ROWS;
+        rc = dulm_head_states(ws, model, chosen ? chosen + i : NULL, first + i, n, &states);
+        for (size_t token = 0, tokens; rc == DIFFULM_OK && token < v; token += tokens) {
+            tokens = dulm_head_width(model, n);
+            tokens = v - token < tokens ? v - token : tokens;
+            rc = dulm_head_logits(ws, model, states, n, token, tokens, logits + i * v + token, v);
+        }
+    }
+    return rc;
 }

@@ -27,6 +27,11 @@ struct dulm_batch {
 struct dulm_workspace;
 diffulm_status dulm_workspace_create(struct dulm_workspace **out) DIFFULM_MUST_USE;
 void dulm_workspace_destroy(struct dulm_workspace *workspace);
+/* The model's own, which calls that keep nothing use in turn, so that their memory need not be cleared by the kernel each time;
+ * another where it is taken. Any thread. */
+diffulm_status dulm_workspace_take(const struct diffulm_model *model,
+                                   struct dulm_workspace **out) DIFFULM_MUST_USE;
+void dulm_workspace_give(const struct diffulm_model *model, struct dulm_workspace *workspace);
 
 /* Runs the encoder; its last states stay in the workspace until the next call. `cancel` (or NULL) is
  * looked at between layers: non-zero gives E_CANCELLED. */
@@ -36,16 +41,23 @@ diffulm_status dulm_encode(struct dulm_workspace *workspace, const struct difful
 /* [total, d], or [wanted_count, d] of batch->wanted; valid until the next dulm_encode. */
 const float *dulm_encoded(const struct dulm_workspace *workspace);
 
+/* The head goes by tiles: at most so many positions, so many logits, and of the vocabulary a multiple of the unit. */
+#define DULM_HEAD_ROWS ((size_t)512)
+#define DULM_HEAD_TILE ((size_t)1 << 19)
+#define DULM_HEAD_UNIT ((size_t)1024)
+/* Tokens of a tile for so many positions. */
+size_t dulm_head_width(const struct diffulm_model *model, size_t count);
+
 /* What the output matrix is applied to, [count, d], of chosen rows of the last states, or from `first` on where `chosen` is NULL; valid
- * until the next call. Then logits [count, tokens] of `tokens` tokens from `token` on. */
+ * until the next call. Then logits [count, tokens] (stride) of `tokens` tokens from `token` on. */
 diffulm_status dulm_head_states(struct dulm_workspace *workspace, const struct diffulm_model *model,
                                 const size_t *chosen, size_t first, size_t count,
                                 const float **states) DIFFULM_MUST_USE;
 diffulm_status dulm_head_logits(const struct dulm_workspace *workspace,
                                 const struct diffulm_model *model, const float *states,
-                                size_t count, size_t token, size_t tokens,
-                                float *logits) DIFFULM_MUST_USE;
-/* Both: logits [count, vocabulary] of chosen rows of the last states, or from `first` on where `chosen` is NULL. */
+                                size_t count, size_t token, size_t tokens, float *logits,
+                                size_t stride) DIFFULM_MUST_USE;
+/* Both, of any number of positions: logits [count, vocabulary]. */
 diffulm_status dulm_head(struct dulm_workspace *workspace, const struct diffulm_model *model,
                          const size_t *chosen, size_t first, size_t count,
                          float *logits) DIFFULM_MUST_USE;

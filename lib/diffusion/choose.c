@@ -9,19 +9,15 @@
 #include "base/thread.h"
 #include "diffusion/session.h"
 
-/* Positions that share a tile; logits of a tile, at least one unit of the vocabulary for each; positions whose whole rows exist. */
-enum { BLOCK = 512, TILE = 1 << 19, WHOLE = 64 };
-_Static_assert(BLOCK *DULM_RUNNING_UNIT <= TILE, "a tile holds a unit for each position");
+/* Positions whose whole rows of logits exist at a time. */
+enum { WHOLE = 64 };
+_Static_assert(DULM_HEAD_ROWS *DULM_HEAD_UNIT <= DULM_HEAD_TILE, "a unit for each position");
+_Static_assert(DULM_HEAD_UNIT % DULM_RUNNING_UNIT == 0,
+               "where tiles end never changes a candidate");
 
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
-}
-
-/* Tokens of a tile for so many positions. Where tiles end never changes a candidate, since they are cut into units. */
-static size_t tile_width(size_t positions, size_t vocabulary)
-{
-    return least(TILE / DULM_RUNNING_UNIT / positions * DULM_RUNNING_UNIT, vocabulary);
 }
 
 static diffulm_status grow(float **memory, size_t *capacity, size_t count)
@@ -63,14 +59,14 @@ static diffulm_status reserve_whole(struct diffulm_session *s, size_t wanted)
 diffulm_status dulm_choose_reserve(struct diffulm_session *s, size_t wanted)
 {
     struct dulm_step_buffers *b = &s->step;
-    const size_t v = (size_t)s->model->config.vocabulary, block = least(wanted, BLOCK);
+    const size_t v = (size_t)s->model->config.vocabulary, block = least(wanted, DULM_HEAD_ROWS);
     if (!dulm_runs(s->sampler))
         return reserve_whole(s, wanted);
     if (!b->running)
-        b->running = dulm_alloc(BLOCK, sizeof *b->running);
+        b->running = dulm_alloc(DULM_HEAD_ROWS, sizeof *b->running);
     if (!b->running)
         return dulm_fail_memory();
-    return grow(&b->logits, &b->logits_capacity, least(block * v, TILE));
+    return grow(&b->logits, &b->logits_capacity, least(block * v, DULM_HEAD_TILE));
 }
 
 struct job {
@@ -136,19 +132,23 @@ static void whole_part(void *user, size_t begin, size_t end, int worker)
     }
 }
 
-static diffulm_status choose_running(struct job *j, const float *states, size_t n)
+static diffulm_status choose_running(struct job *j, size_t n)
 {
     struct diffulm_session *s = j->s;
     struct dulm_step_buffers *b = &s->step;
-    const size_t v = (size_t)s->model->config.vocabulary, width = tile_width(n, v);
+    const size_t v = (size_t)s->model->config.vocabulary, width = dulm_head_width(s->model, n);
+    const float *states;
+    diffulm_status rc = dulm_head_states(s->workspace, s->model, NULL, j->position, n, &states);
+    if (rc < 0)
+        return rc;
     for (size_t i = 0; i < n; i++)
         b->running[i] = dulm_running_begin();
     for (j->token = 0; j->token < v; j->token += j->tokens) {
         j->tokens = least(width, v - j->token);
         if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
             return dulm_fail(DIFFULM_E_CANCELLED, "cancelled in the head");
-        const diffulm_status rc =
-            dulm_head_logits(s->workspace, s->model, states, n, j->token, j->tokens, b->logits);
+        rc = dulm_head_logits(s->workspace, s->model, states, n, j->token, j->tokens, b->logits,
+                              j->tokens);
         if (rc < 0)
             return rc;
         dulm_parallel(s->model->runtime->threads, n, 1, fold_part, j);
@@ -161,7 +161,7 @@ static diffulm_status choose_running(struct job *j, const float *states, size_t 
     return DIFFULM_OK;
 }
 
-static diffulm_status choose_whole(struct job *j, const float *states, size_t n)
+static diffulm_status choose_whole(struct job *j, size_t n)
 {
     struct diffulm_session *s = j->s;
     j->tokens = (size_t)s->model->config.vocabulary;
@@ -169,7 +169,7 @@ static diffulm_status choose_whole(struct job *j, const float *states, size_t n)
     if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
         return dulm_fail(DIFFULM_E_CANCELLED, "cancelled in the head");
     const diffulm_status rc =
-        dulm_head_logits(s->workspace, s->model, states, n, 0, j->tokens, s->step.logits);
+        dulm_head(s->workspace, s->model, NULL, j->position, n, s->step.logits);
     if (rc == DIFFULM_OK)
         dulm_parallel(s->model->runtime->threads, n, 1, whole_part, j);
     return rc;
@@ -193,15 +193,12 @@ static diffulm_status check(const struct diffulm_session *s, size_t wanted)
 diffulm_status dulm_choose(struct diffulm_session *s, size_t wanted)
 {
     const bool runs = dulm_runs(s->sampler);
-    const size_t block = runs ? BLOCK : WHOLE;
+    const size_t block = runs ? DULM_HEAD_ROWS : WHOLE;
     diffulm_status rc = DIFFULM_OK;
     for (size_t i = 0; rc == DIFFULM_OK && i < wanted; i += block) {
         const size_t n = least(block, wanted - i);
         struct job job = {.s = s, .position = i};
-        const float *states;
-        rc = dulm_head_states(s->workspace, s->model, NULL, i, n, &states);
-        if (rc == DIFFULM_OK)
-            rc = (runs ? choose_running : choose_whole)(&job, states, n);
+        rc = (runs ? choose_running : choose_whole)(&job, n);
     }
     return rc < 0 ? rc : check(s, wanted);
 }

@@ -10,8 +10,9 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/thread.h"
+#include "diffusion/running.h"
 
-enum { TILE = 64, PACKED = 4096 }; /* rows of logits and tokens that exist at a time */
+enum { PACKED = 4096 }; /* tokens that exist at a time */
 
 struct dulm_scorer {
     const struct diffulm_model *model;
@@ -23,7 +24,8 @@ struct dulm_scorer {
     uint8_t *source;
     size_t *offset, *wanted, *copy_of; /* offset [copy_capacity + 1] */
     double *sum, *log_probability;     /* [copy_capacity], [token_capacity] */
-    float *logits;                     /* [TILE, vocabulary] */
+    float *logits;                     /* of a tile of the head */
+    struct dulm_running *running;      /* [DULM_HEAD_ROWS] */
 };
 
 void dulm_scorer_destroy(struct dulm_scorer *s)
@@ -32,7 +34,7 @@ void dulm_scorer_destroy(struct dulm_scorer *s)
         return;
     dulm_workspace_destroy(s->workspace);
     void *const blocks[] = {s->token,   s->target, s->source,          s->offset, s->wanted,
-                            s->copy_of, s->sum,    s->log_probability, s->logits};
+                            s->copy_of, s->sum,    s->log_probability, s->logits, s->running};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         dulm_free(blocks[i]);
     dulm_free(s);
@@ -57,9 +59,11 @@ diffulm_status dulm_scorer_create(const struct diffulm_model *model,
     s->copy_of = dulm_alloc(n, sizeof *s->copy_of);
     s->sum = dulm_alloc(n, sizeof *s->sum);
     s->log_probability = dulm_alloc(n, sizeof *s->log_probability);
-    s->logits = dulm_alloc_tensor((size_t)model->config.vocabulary * TILE, sizeof *s->logits);
+    s->logits = dulm_alloc_tensor(DULM_HEAD_TILE, sizeof *s->logits);
+    s->running = dulm_alloc(DULM_HEAD_ROWS, sizeof *s->running);
     diffulm_status rc = s->token && s->target && s->source && s->offset && s->wanted &&
-                                s->copy_of && s->sum && s->log_probability && s->logits
+                                s->copy_of && s->sum && s->log_probability && s->logits &&
+                                s->running
                             ? dulm_workspace_create(&s->workspace)
                             : dulm_fail_memory();
     if (rc < 0) {
@@ -71,33 +75,54 @@ diffulm_status dulm_scorer_create(const struct diffulm_model *model,
     return DIFFULM_OK;
 }
 
-/* ln p(token) where the mask cannot be chosen: x [n] logits. */
-static double log_probability(const float *x, size_t n, int32_t mask, int32_t token)
-{
-    float top = -INFINITY;
-    double sum = 0;
-    for (size_t v = 0; v < n; v++)
-        top = x[v] > top && v != (size_t)mask ? x[v] : top;
-    for (size_t v = 0; v < n; v++)
-        if (v != (size_t)mask)
-            sum += exp((double)(x[v] - top));
-    return (double)(x[token] - top) - log(sum);
-}
-
 struct tile {
     struct dulm_scorer *scorer;
-    size_t first;
+    size_t first, token, tokens; /* the first of the masked positions, and of the tile's tokens */
 };
 
-static void score_part(void *user, size_t begin, size_t end, int worker)
+static const struct diffulm_sampler plain = {.options = {.sampling = DIFFULM_SAMPLING_ARGMAX},
+                                             .key = DULM_KEY_SCORE};
+
+/* The mask cannot be chosen. `chosen` is the target's logit, not the highest. */
+static void fold_part(void *user, size_t begin, size_t end, int worker)
 {
     (void)worker;
     const struct tile *t = user;
     struct dulm_scorer *s = t->scorer;
-    const size_t v = (size_t)s->model->config.vocabulary;
-    for (size_t i = begin; i < end; i++)
-        s->log_probability[t->first + i] =
-            log_probability(s->logits + i * v, v, s->options.mask_id, s->target[t->first + i]);
+    const size_t mask = (size_t)s->options.mask_id - t->token;
+    for (size_t i = begin; i < end; i++) {
+        const size_t target = (size_t)s->target[t->first + i] - t->token;
+        struct dulm_running *r = &s->running[i];
+        float *x = s->logits + i * t->tokens, chosen = r->chosen;
+        chosen = target < t->tokens ? x[target] : chosen;
+        if (mask < t->tokens)
+            x[mask] = -INFINITY;
+        dulm_running_fold(s->model->runtime->kernels, &plain, x, t->token, t->tokens, 0, NULL, 0,
+                          r);
+        r->chosen = chosen;
+    }
+}
+
+/* The log-probabilities of `n` masked positions from `first` on. */
+static diffulm_status score(struct dulm_scorer *s, size_t first, size_t n)
+{
+    const size_t v = (size_t)s->model->config.vocabulary, width = dulm_head_width(s->model, n);
+    const float *states;
+    diffulm_status rc = dulm_head_states(s->workspace, s->model, NULL, first, n, &states);
+    for (size_t i = 0; i < n; i++)
+        s->running[i] = dulm_running_begin();
+    struct tile tile = {.scorer = s, .first = first};
+    for (; rc == DIFFULM_OK && tile.token < v; tile.token += tile.tokens) {
+        tile.tokens = v - tile.token < width ? v - tile.token : width;
+        rc = dulm_head_logits(s->workspace, s->model, states, n, tile.token, tile.tokens, s->logits,
+                              tile.tokens);
+        if (rc == DIFFULM_OK)
+            dulm_parallel(s->model->runtime->threads, n, 1, fold_part, &tile);
+    }
+    for (size_t i = 0; i < n; i++)
+        s->log_probability[first + i] =
+            (double)s->running[i].chosen - (double)s->running[i].top - log(s->running[i].sum);
+    return rc;
 }
 
 /* Scores the packed copies into sum[], and begins anew. */
@@ -116,12 +141,9 @@ static diffulm_status flush(struct dulm_scorer *s)
         s->sum[c] = 0;
     if (s->masked)
         rc = dulm_encode(s->workspace, s->model, &batch, NULL);
-    for (size_t i = 0; rc == DIFFULM_OK && i < s->masked; i += TILE) {
-        const size_t n = s->masked - i < TILE ? s->masked - i : TILE;
-        struct tile tile = {s, i};
-        rc = dulm_head(s->workspace, s->model, NULL, i, n, s->logits);
-        if (rc == DIFFULM_OK)
-            dulm_parallel(s->model->runtime->threads, n, 1, score_part, &tile);
+    for (size_t i = 0, n; rc == DIFFULM_OK && i < s->masked; i += n) {
+        n = s->masked - i < DULM_HEAD_ROWS ? s->masked - i : DULM_HEAD_ROWS;
+        rc = score(s, i, n);
     }
     for (size_t i = 0; rc == DIFFULM_OK && i < s->masked; i++) {
         if (isnan(s->log_probability[i]))
