@@ -45,8 +45,8 @@ diffulm_status dulm_block_context(const struct dulm_pass *p, int layer, const fl
         dulm_layer_norm(p->rt, p->tokens, d, x, w[DULM_ATTENTION_NORM_W], w[DULM_ATTENTION_NORM_B],
                         p->config->eps, s->normed);
     for (int i = 0; i < 3; i++) {
-        diffulm_status rc =
-            dulm_linear(p, layer, DULM_QUERY_W + 2 * i, d, d, in, s->qkv + (size_t)i * d, 3 * d);
+        diffulm_status rc = dulm_linear(p, layer, DULM_QUERY_W + 2 * i, d, d, in,
+                                        s->qkv + (size_t)i * p->tokens * d, d);
         if (rc < 0)
             return rc;
     }
@@ -184,7 +184,7 @@ static diffulm_status attention_backward(const struct dulm_pass *p, const struct
     float *din = in == x ? dx : b->narrow;
     for (int i = 0; i < 3 && rc == DIFFULM_OK; i++)
         rc = dulm_linear_backward(p, g, layer, DULM_QUERY_W + 2 * i, d, d, in,
-                                  b->wide + (size_t)i * d, 3 * d, in == x || i > 0, din);
+                                  b->wide + (size_t)i * p->tokens * d, d, in == x || i > 0, din);
     if (rc == DIFFULM_OK && in != x)
         dulm_layer_norm_backward(p->rt, p->tokens, d, x, w[DULM_ATTENTION_NORM_W], c->eps, din, dx,
                                  b->stats, gw[DULM_ATTENTION_NORM_W], gw[DULM_ATTENTION_NORM_B]);

@@ -9,7 +9,7 @@
 /* What a block computes on the way and its backward pass needs. */
 struct dulm_block_state {
     float *normed;   /* [T, d] pre-norm families: input of the attention */
-    float *qkv;      /* [T, 3 d] after rotary positions */
+    float *qkv;      /* [3, T, d] after rotary positions */
     float *context;  /* [T, d] */
     float *attn_sum; /* [T, d] residual sum after attention */
     float *attn_out; /* [T, d] post-norm: its norm; pre-norm: the same memory as attn_sum */

@@ -33,14 +33,14 @@ diffulm_status dulm_multiply_range(const struct dulm_pass *pass, int layer, int 
     const float *w = half ? NULL : values(pass->weights, layer, slot) + first * in;
     const uint16_t *rounded =
         ready ? half->values + first * in : (half ? NULL : dulm_rounded_find(pass->rounded, w));
+    if (!half && !rounded)
+        return dulm_gemm_linear(pass->rt, rows, in, out, x, w, b, y, ldy);
     if (b)
         dulm_fill_rows(pass->rt, rows, out, ldy, b, y);
-    if (half && !ready)
-        return dulm_gemm_half(pass->rt, true, rows, out, in, x, in,
-                              dulm_half_from(*half, first * in), b != NULL, y, ldy);
-    return rounded
-               ? dulm_gemm_rounded(pass->rt, rows, out, in, x, in, rounded, b != NULL, y, ldy)
-               : dulm_gemm(pass->rt, false, true, rows, out, in, x, in, w, in, b != NULL, y, ldy);
+    return half && !ready
+               ? dulm_gemm_half(pass->rt, true, rows, out, in, x, in,
+                                dulm_half_from(*half, first * in), b != NULL, y, ldy)
+               : dulm_gemm_rounded(pass->rt, rows, out, in, x, in, rounded, b != NULL, y, ldy);
 }
 
 diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int slot, size_t rows,

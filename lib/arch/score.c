@@ -201,12 +201,12 @@ diffulm_status dulm_head_states(struct dulm_workspace *ws, const struct diffulm_
 
 diffulm_status dulm_head_logits(const struct dulm_workspace *ws, const struct diffulm_model *model,
                                 const float *states, size_t count, size_t token, size_t tokens,
-                                float *logits, size_t stride)
+                                float *logits)
 {
     const float *bias = model->weights.global[DULM_DECODER_B];
     return dulm_multiply_range(&ws->pass, -1, DULM_DECODER_W, token, count,
                                (size_t)model->config.hidden, tokens, states,
-                               bias ? bias + token : NULL, logits, stride);
+                               bias ? bias + token : NULL, logits, tokens);
 }
 
 size_t dulm_head_width(const struct diffulm_model *model, size_t count)
@@ -219,17 +219,15 @@ size_t dulm_head_width(const struct diffulm_model *model, size_t count)
 diffulm_status dulm_head(struct dulm_workspace *ws, const struct diffulm_model *model,
                          const size_t *chosen, size_t first, size_t count, float *logits)
 {
+    /* Whole rows at a time: oneDNN is slower where there are gaps between the rows of a result. */
     const size_t v = (size_t)model->config.vocabulary;
     diffulm_status rc = DIFFULM_OK;
     for (size_t i = 0, n; rc == DIFFULM_OK && i < count; i += n) {
         const float *states;
         n = count - i < DULM_HEAD_ROWS ? count - i : DULM_HEAD_ROWS;
         rc = dulm_head_states(ws, model, chosen ? chosen + i : NULL, first + i, n, &states);
-        for (size_t token = 0, tokens; rc == DIFFULM_OK && token < v; token += tokens) {
-            tokens = dulm_head_width(model, n);
-            tokens = v - token < tokens ? v - token : tokens;
-            rc = dulm_head_logits(ws, model, states, n, token, tokens, logits + i * v + token, v);
-        }
+        if (rc == DIFFULM_OK)
+            rc = dulm_head_logits(ws, model, states, n, 0, v, logits + i * v);
     }
     return rc;
 }

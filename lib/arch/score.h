@@ -49,14 +49,14 @@ const float *dulm_encoded(const struct dulm_workspace *workspace);
 size_t dulm_head_width(const struct diffulm_model *model, size_t count);
 
 /* What the output matrix is applied to, [count, d], of chosen rows of the last states, or from `first` on where `chosen` is NULL; valid
- * until the next call. Then logits [count, tokens] (stride) of `tokens` tokens from `token` on. */
+ * until the next call. Then logits [count, tokens] of `tokens` tokens from `token` on. */
 diffulm_status dulm_head_states(struct dulm_workspace *workspace, const struct diffulm_model *model,
                                 const size_t *chosen, size_t first, size_t count,
                                 const float **states) DIFFULM_MUST_USE;
 diffulm_status dulm_head_logits(const struct dulm_workspace *workspace,
                                 const struct diffulm_model *model, const float *states,
-                                size_t count, size_t token, size_t tokens, float *logits,
-                                size_t stride) DIFFULM_MUST_USE;
+                                size_t count, size_t token, size_t tokens,
+                                float *logits) DIFFULM_MUST_USE;
 /* Both, of any number of positions: logits [count, vocabulary]. */
 diffulm_status dulm_head(struct dulm_workspace *workspace, const struct diffulm_model *model,
                          const size_t *chosen, size_t first, size_t count,

@@ -147,8 +147,7 @@ static diffulm_status choose_running(struct job *j, size_t n)
         j->tokens = least(width, v - j->token);
         if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
             return dulm_fail(DIFFULM_E_CANCELLED, "cancelled in the head");
-        rc = dulm_head_logits(s->workspace, s->model, states, n, j->token, j->tokens, b->logits,
-                              j->tokens);
+        rc = dulm_head_logits(s->workspace, s->model, states, n, j->token, j->tokens, b->logits);
         if (rc < 0)
             return rc;
         dulm_parallel(s->model->runtime->threads, n, 1, fold_part, j);

@@ -114,8 +114,8 @@ static diffulm_status score(struct dulm_scorer *s, size_t first, size_t n)
     struct tile tile = {.scorer = s, .first = first};
     for (; rc == DIFFULM_OK && tile.token < v; tile.token += tile.tokens) {
         tile.tokens = v - tile.token < width ? v - tile.token : width;
-        rc = dulm_head_logits(s->workspace, s->model, states, n, tile.token, tile.tokens, s->logits,
-                              tile.tokens);
+        rc =
+            dulm_head_logits(s->workspace, s->model, states, n, tile.token, tile.tokens, s->logits);
         if (rc == DIFFULM_OK)
             dulm_parallel(s->model->runtime->threads, n, 1, fold_part, &tile);
     }

@@ -20,6 +20,12 @@ struct job {
     atomic_int status;
 };
 
+/* Between queries, keys and values of a token. */
+static size_t plane_of(const struct dulm_attention_shape *s)
+{
+    return s->offsets[s->rows] * s->heads * s->head_size;
+}
+
 static size_t scratch_of(const struct dulm_attention_shape *shape)
 {
     const size_t square = shape->longest * shape->longest;
@@ -96,20 +102,21 @@ static struct keys keys_of(const struct job *job, size_t row, size_t head, float
     const struct dulm_attention_shape *s = job->shape;
     const size_t first = s->offsets[row], length = s->offsets[row + 1] - first;
     const size_t h = s->head_size, d = s->heads * h;
-    const float *k = job->qkv + first * 3 * d + d + head * h;
+    const float *k = job->qkv + plane_of(s) + first * d + head * h, *v = k + plane_of(s);
     if (!s->cache)
-        return (struct keys){k, k + d, 3 * d, 0};
+        return (struct keys){k, v, d, 0};
     const struct dulm_key_cache *c = &s->cache[row];
     float *held = c->memory ? c->memory + s->layer * c->layer_stride + head * h : NULL;
     float *values = copy + (c->count + length) * h;
     for (size_t i = 0; i < c->count + length; i++) {
         const bool own = i >= c->count;
-        const float *from = own ? k + (i - c->count) * 3 * d : held + i * 2 * d;
-        memcpy(copy + i * h, from, h * sizeof *copy);
-        memcpy(values + i * h, from + d, h * sizeof *copy);
+        const float *key = own ? k + (i - c->count) * d : held + i * 2 * d;
+        const float *value = own ? v + (i - c->count) * d : key + d;
+        memcpy(copy + i * h, key, h * sizeof *copy);
+        memcpy(values + i * h, value, h * sizeof *copy);
         if (own && i - c->count < c->keep) {
-            memcpy(held + i * 2 * d, from, h * sizeof *copy);
-            memcpy(held + i * 2 * d + d, from + d, h * sizeof *copy);
+            memcpy(held + i * 2 * d, key, h * sizeof *copy);
+            memcpy(held + i * 2 * d + d, value, h * sizeof *copy);
         }
     }
     return (struct keys){copy, values, h, c->count};
@@ -118,7 +125,7 @@ static struct keys keys_of(const struct job *job, size_t row, size_t head, float
 static diffulm_status probabilities(const struct job *job, size_t first, size_t length,
                                     const float *q, const struct keys *keys, float *p)
 {
-    const size_t h = job->shape->head_size, stride = 3 * job->shape->heads * h;
+    const size_t h = job->shape->head_size, stride = job->shape->heads * h;
     const size_t count = keys->cached + length;
     diffulm_status rc = dulm_gemm_single(job->rt, false, true, length, count, h, q, stride, keys->k,
                                          keys->stride, false, p, count);
@@ -133,7 +140,7 @@ static diffulm_status forward_head(const struct job *job, size_t row, size_t hea
     const struct dulm_attention_shape *s = job->shape;
     const size_t first = s->offsets[row], length = s->offsets[row + 1] - first;
     const size_t h = s->head_size, d = s->heads * h;
-    const float *q = job->qkv + first * 3 * d + head * h;
+    const float *q = job->qkv + first * d + head * h;
     const struct keys keys = keys_of(job, row, head, copy);
     const size_t count = keys.cached + length;
     diffulm_status rc = probabilities(job, first, length, q, &keys, p);
@@ -150,35 +157,30 @@ static diffulm_status backward_head(const struct job *job, size_t row, size_t he
 {
     const struct dulm_attention_shape *s = job->shape;
     const size_t first = s->offsets[row], length = s->offsets[row + 1] - first;
-    const size_t h = s->head_size, d = s->heads * h, stride = 3 * d;
-    const float *q = job->qkv + first * stride + head * h, *k = q + d, *v = k + d;
-    const float *dc = job->dcontext + first * d + head * h;
-    float *dq = job->dqkv + first * stride + head * h, *dk = dq + d, *dv = dk + d;
+    const size_t h = s->head_size, d = s->heads * h, at = first * d + head * h;
+    const float *q = job->qkv + at, *k = q + plane_of(s), *v = k + plane_of(s);
+    const float *dc = job->dcontext + at;
+    float *dq = job->dqkv + at, *dk = dq + plane_of(s), *dv = dk + plane_of(s);
     const struct diffulm_runtime *rt = job->rt;
-    const struct keys keys = {k, v, stride, 0};
+    const struct keys keys = {k, v, d, 0};
     diffulm_status rc = probabilities(job, first, length, q, &keys, p);
     if (rc == DIFFULM_OK)
-        rc = dulm_gemm_single(rt, false, true, length, length, h, dc, d, v, stride, false, dp,
-                              length);
+        rc = dulm_gemm_single(rt, false, true, length, length, h, dc, d, v, d, false, dp, length);
     if (rc == DIFFULM_OK && job->dropout->rate > 0) {
         /* dp passes through the mask; dv needs the dropped probabilities, so drop a copy in turn. */
         drop(job->dropout, row, head, length, dp);
         drop(job->dropout, row, head, length, p);
-        rc = dulm_gemm_single(rt, true, false, length, h, length, p, length, dc, d, false, dv,
-                              stride);
+        rc = dulm_gemm_single(rt, true, false, length, h, length, p, length, dc, d, false, dv, d);
         if (rc == DIFFULM_OK)
             rc = probabilities(job, first, length, q, &keys, p);
     } else if (rc == DIFFULM_OK)
-        rc = dulm_gemm_single(rt, true, false, length, h, length, p, length, dc, d, false, dv,
-                              stride);
+        rc = dulm_gemm_single(rt, true, false, length, h, length, p, length, dc, d, false, dv, d);
     if (rc < 0)
         return rc;
     rt->kernels->softmax_backward(length, length, 1.0f / sqrtf((float)h), p, dp);
-    rc = dulm_gemm_single(rt, false, false, length, h, length, dp, length, k, stride, false, dq,
-                          stride);
+    rc = dulm_gemm_single(rt, false, false, length, h, length, dp, length, k, d, false, dq, d);
     if (rc == DIFFULM_OK)
-        rc = dulm_gemm_single(rt, true, false, length, h, length, dp, length, q, stride, false, dk,
-                              stride);
+        rc = dulm_gemm_single(rt, true, false, length, h, length, dp, length, q, d, false, dk, d);
     return rc;
 }
 
@@ -240,7 +242,7 @@ diffulm_status dulm_attention_backward(const struct diffulm_runtime *rt,
 }
 
 struct rotary_job {
-    size_t heads, half;
+    size_t heads, half, plane;
     const int32_t *positions;
     float theta;
     bool inverse;
@@ -259,7 +261,8 @@ static void rotary_part(void *user, size_t begin, size_t end, int worker)
             const float angle = (float)r->positions[t] * frequency;
             const float c = cosf(angle), s = r->inverse ? -sinf(angle) : sinf(angle);
             for (size_t head = 0; head < 2 * r->heads; head++) {
-                float *x = r->qkv + t * 3 * d + head * h + j;
+                const bool key = head >= r->heads;
+                float *x = r->qkv + (key ? r->plane - d : 0) + t * d + head * h + j;
                 const float a = x[0], b = x[r->half];
                 x[0] = a * c - b * s;
                 x[r->half] = b * c + a * s;
@@ -271,6 +274,7 @@ static void rotary_part(void *user, size_t begin, size_t end, int worker)
 void dulm_rotary(const struct diffulm_runtime *rt, size_t tokens, size_t heads, size_t head_size,
                  const int32_t *positions, float theta, bool inverse, float *qkv)
 {
-    struct rotary_job job = {heads, head_size / 2, positions, theta, inverse, qkv};
+    struct rotary_job job = {
+        heads, head_size / 2, tokens * heads * head_size, positions, theta, inverse, qkv};
     dulm_parallel(rt->threads, tokens, 16, rotary_part, &job);
 }

@@ -53,7 +53,7 @@ struct dulm_attention_shape {
 size_t dulm_attention_scratch(const struct diffulm_runtime *rt,
                               const struct dulm_attention_shape *shape);
 
-/* qkv: [T, 3 d] holds queries, keys, values; context: [T, d]. */
+/* qkv: [3, T, d] holds queries, keys, values; context: [T, d]. */
 diffulm_status dulm_attention_forward(const struct diffulm_runtime *rt,
                                       const struct dulm_attention_shape *shape,
                                       const struct dulm_visibility *visible,
@@ -61,7 +61,7 @@ diffulm_status dulm_attention_forward(const struct diffulm_runtime *rt,
                                       const float *qkv, float *context,
                                       float *scratch) DIFFULM_MUST_USE;
 
-/* dqkv: [T, 3 d] = the gradient of all three; probabilities are computed again. */
+/* dqkv: [3, T, d] = the gradient of all three; probabilities are computed again. */
 diffulm_status dulm_attention_backward(const struct diffulm_runtime *rt,
                                        const struct dulm_attention_shape *shape,
                                        const struct dulm_visibility *visible,

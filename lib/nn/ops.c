@@ -51,6 +51,20 @@ diffulm_status dulm_gemm(const struct diffulm_runtime *rt, bool trans_a, bool tr
                : dulm_gemm_f32(rt, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
 }
 
+diffulm_status dulm_gemm_linear(const struct diffulm_runtime *rt, size_t rows, size_t in,
+                                size_t out, const float *x, const float *w, const float *bias,
+                                float *y, size_t ldy)
+{
+#ifdef DULM_ONEDNN
+    if (rt->backend == DIFFULM_BACKEND_ONEDNN && rt->precision != DIFFULM_PRECISION_BF16 &&
+        !rt->deterministic && dulm_onednn_prefers_matmul(rt, rows, out, in, ldy))
+        return dulm_onednn_matmul(rt, rows, out, in, x, in, w, in, bias, false, y, ldy);
+#endif
+    if (bias)
+        dulm_fill_rows(rt, rows, out, ldy, bias, y);
+    return dulm_gemm(rt, false, true, rows, out, in, x, in, w, in, bias != NULL, y, ldy);
+}
+
 diffulm_status dulm_gemm_single(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
                                 size_t m, size_t n, size_t k, const float *a, size_t lda,
                                 const float *b, size_t ldb, bool accumulate, float *c, size_t ldc)

@@ -40,6 +40,10 @@ diffulm_status dulm_gemm_fixed(const struct diffulm_runtime *rt, bool trans_a, b
 diffulm_status dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
                                  const float *a, size_t lda, const uint16_t *b, bool accumulate,
                                  float *c, size_t ldc) DIFFULM_MUST_USE;
+/* y[rows, out] (ldy) = x W^T + bias, W [out, in]; bias may be NULL. */
+diffulm_status dulm_gemm_linear(const struct diffulm_runtime *rt, size_t rows, size_t in,
+                                size_t out, const float *x, const float *w, const float *bias,
+                                float *y, size_t ldy) DIFFULM_MUST_USE;
 /* In single precision on the calling thread alone, for use inside a parallel loop. */
 diffulm_status dulm_gemm_single(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
                                 size_t m, size_t n, size_t k, const float *a, size_t lda,
@@ -96,10 +100,13 @@ diffulm_status dulm_onednn_gemm(const struct diffulm_runtime *rt, bool trans_a, 
 diffulm_status dulm_onednn_sgemm(int threads, bool trans_a, bool trans_b, size_t m, size_t n,
                                  size_t k, const float *a, size_t lda, const float *b, size_t ldb,
                                  bool accumulate, float *c, size_t ldc) DIFFULM_MUST_USE;
-diffulm_status dulm_onednn_matmul(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
-                                  size_t m, size_t n, size_t k, const float *a, size_t lda,
-                                  const float *b, size_t ldb, bool accumulate, float *c,
+/* C (+)= A B^T + bias; bias may be NULL. */
+diffulm_status dulm_onednn_matmul(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                  const float *a, size_t lda, const float *b, size_t ldb,
+                                  const float *bias, bool accumulate, float *c,
                                   size_t ldc) DIFFULM_MUST_USE;
+bool dulm_onednn_prefers_matmul(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                size_t ldc);
 diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
                                        size_t m, size_t n, size_t k, const uint16_t *a,
                                        const uint16_t *b, bool accumulate, float *c,

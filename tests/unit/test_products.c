@@ -180,6 +180,52 @@ static void check_products(const diffulm_runtime *rt, product *multiply)
     check_product(rt, multiply, (struct shape){520, 3, 16390}, 3, 50);
 }
 
+#ifdef DULM_ONEDNN
+/* Of matrices stored as weights are; others by dulm_gemm. */
+static diffulm_status by_matmul(const diffulm_runtime *rt, bool trans_a, bool trans_b, size_t m,
+                                size_t n, size_t k, const float *a, size_t lda, const float *b,
+                                size_t ldb, bool accumulate, float *c, size_t ldc)
+{
+    if (trans_a || !trans_b)
+        return dulm_gemm(rt, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
+    return dulm_onednn_matmul(rt, m, n, k, a, lda, b, ldb, NULL, accumulate, c, ldc);
+}
+#endif
+
+/* A linear map against its product and a sum; each shape takes another way on AVX-512. */
+static void check_linear(const diffulm_runtime *rt, struct shape s, size_t gap)
+{
+    const size_t ldy = s.n + gap;
+    float *x = numbers(s.m * s.k, 1), *w = numbers(s.n * s.k, 2), *bias = numbers(s.n, 3);
+    float *y = numbers(s.m * ldy, 4), *plain = numbers(s.m * s.n, 5);
+    assert_int_equal(dulm_gemm_linear(rt, s.m, s.k, s.n, x, w, bias, y, ldy), DIFFULM_OK);
+    assert_int_equal(dulm_gemm_linear(rt, s.m, s.k, s.n, x, w, NULL, plain, s.n), DIFFULM_OK);
+    for (size_t i = 0; i < s.m * s.n; i++) {
+        const float expected = plain[i] + bias[i % s.n];
+        assert_float_equal(y[i / s.n * ldy + i % s.n], expected, 1e-4);
+    }
+    free(x);
+    free(w);
+    free(bias);
+    free(y);
+    free(plain);
+}
+
+static void a_linear_map_adds_its_bias_to_every_row(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {{1, 7, 33}, {9, 50, 20}, {70, 64, 96}, {300, 40, 600}};
+    for (int32_t threads = 1; threads <= 2; threads++)
+        for (int32_t backend = DIFFULM_BACKEND_AUTO; backend <= DIFFULM_BACKEND_REFERENCE;
+             backend++) {
+            diffulm_runtime *rt = tiny_runtime(backend, threads);
+            for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+                for (size_t gap = 0; gap < 4; gap += 3)
+                    check_linear(rt, shapes[i], gap);
+            diffulm_runtime_unref(rt);
+        }
+}
+
 static void single_precision_products_are_sums_on_every_path(void **state)
 {
     (void)state;
@@ -190,7 +236,7 @@ static void single_precision_products_are_sums_on_every_path(void **state)
 #ifdef DULM_ONEDNN
         rt = tiny_runtime(DIFFULM_BACKEND_ONEDNN, threads);
         check_products(rt, dulm_gemm);
-        check_products(rt, dulm_onednn_matmul);
+        check_products(rt, by_matmul);
         diffulm_runtime_unref(rt);
 #endif
     }
@@ -380,6 +426,7 @@ int main(void)
         cmocka_unit_test(rounds_to_the_nearest_ties_to_even_on_every_instruction_set),
         cmocka_unit_test(sums_of_exponentials_agree_on_every_instruction_set),
         cmocka_unit_test(single_precision_products_are_sums_on_every_path),
+        cmocka_unit_test(a_linear_map_adds_its_bias_to_every_row),
         cmocka_unit_test(reference_products_are_sums_of_rounded_numbers),
         cmocka_unit_test(onednn_products_are_the_same_sums),
         cmocka_unit_test(products_by_rounded_matrices_are_the_same_bits),

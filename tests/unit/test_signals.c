@@ -51,9 +51,11 @@ static void multiply_under_alarms(int threads)
     for (int i = 0; i < 20000 && arrived < 2000; i++)
         for (int kind = 0; kind < 4; kind++) {
             const bool ta = kind & 1, tb = kind & 2;
-            assert_int_equal((i % 2 ? dulm_onednn_matmul : dulm_onednn_gemm)(
-                                 rt, ta, tb, M, N, K, a, ta ? M : K, b, tb ? K : N, false, c, N),
-                             DIFFULM_OK);
+            const diffulm_status rc =
+                i % 2 ? dulm_onednn_matmul(rt, M, N, K, a, K, b, K, NULL, false, c, N)
+                      : dulm_onednn_gemm(rt, ta, tb, M, N, K, a, ta ? M : K, b, tb ? K : N, false,
+                                         c, N);
+            assert_int_equal(rc, DIFFULM_OK);
         }
     assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
     assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);

@@ -70,21 +70,27 @@ diffulm_status dulm_onednn_sgemm(int threads, bool trans_a, bool trans_b, size_t
 
 /* The layers' weights are stored transposed. By few rows sgemm reaches half of what matmul's AVX-512 kernels do, and by a long inner
  * dimension its threads share the work badly; by many rows and a short one, or by single rows, it is as fast or faster
- * (docs/performance.md). */
-enum { MATMUL_FROM = 6, MATMUL_TO = 256, MATMUL_INNER = 512 };
+ * (docs/performance.md). Where the result has gaps between its rows, matmul is sgemm. */
+bool dulm_onednn_prefers_matmul(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                size_t ldc)
+{
+    enum { FROM = 6, TO = 256, INNER = 512 };
+#if defined(__x86_64__)
+    return rt->kernels == &dulm_kernels_avx512 && m >= FROM && (m <= TO || k >= INNER) && ldc == n;
+#else
+    (void)rt, (void)m, (void)n, (void)k, (void)ldc;
+    return false;
+#endif
+}
 
 diffulm_status dulm_onednn_gemm(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
                                 size_t m, size_t n, size_t k, const float *a, size_t lda,
                                 const float *b, size_t ldb, bool accumulate, float *c, size_t ldc)
 {
-#if defined(__x86_64__)
-    if (rt->kernels == &dulm_kernels_avx512 && !trans_a && trans_b && m >= MATMUL_FROM &&
-        (m <= MATMUL_TO || k >= MATMUL_INNER))
-        return dulm_onednn_matmul(rt, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c,
-                                  ldc);
-#endif
-    return dulm_onednn_sgemm(rt->threads, trans_a, trans_b, m, n, k, a, lda, b, ldb, accumulate, c,
-                             ldc);
+    return !trans_a && trans_b && dulm_onednn_prefers_matmul(rt, m, n, k, ldc)
+               ? dulm_onednn_matmul(rt, m, n, k, a, lda, b, ldb, NULL, accumulate, c, ldc)
+               : dulm_onednn_sgemm(rt->threads, trans_a, trans_b, m, n, k, a, lda, b, ldb,
+                                   accumulate, c, ldc);
 }
 
 void dulm_onednn_version(int *major, int *minor)

@@ -15,11 +15,11 @@
 #endif
 
 struct product {
-    dnnl_memory_desc_t a, b, c;
+    dnnl_memory_desc_t a, b, bias, c;
     dnnl_primitive_attr_t attributes;
     dnnl_primitive_desc_t plan;
     dnnl_primitive_t primitive;
-    dnnl_memory_t a_memory, b_memory, c_memory, scratch_memory;
+    dnnl_memory_t a_memory, b_memory, bias_memory, c_memory, scratch_memory;
     dnnl_stream_t stream;
 };
 
@@ -61,26 +61,30 @@ static dnnl_status_t add_to_c(struct product *p)
     return rc;
 }
 
-static dnnl_status_t make_plan(struct product *p)
+static dnnl_status_t make_plan(struct product *p, bool biased)
 {
 #if DNNL_VERSION_MAJOR >= 3
-    return dnnl_matmul_primitive_desc_create(&p->plan, engine, p->a, p->b, NULL, p->c,
-                                             p->attributes);
+    return dnnl_matmul_primitive_desc_create(&p->plan, engine, p->a, p->b, biased ? p->bias : NULL,
+                                             p->c, p->attributes);
 #else
     dnnl_matmul_desc_t operation;
-    const dnnl_status_t rc = dnnl_matmul_desc_init(&operation, &p->a, &p->b, NULL, &p->c);
+    const dnnl_status_t rc =
+        dnnl_matmul_desc_init(&operation, &p->a, &p->b, biased ? &p->bias : NULL, &p->c);
     return rc != dnnl_success
                ? rc
                : dnnl_primitive_desc_create(&p->plan, &operation, p->attributes, engine, NULL);
 #endif
 }
 
-static dnnl_status_t bind(struct product *p, const void *a, const void *b, float *c)
+static dnnl_status_t bind(struct product *p, const void *a, const void *b, const float *bias,
+                          float *c)
 {
     /* oneDNN takes inputs without const, and does not write to them. */
     dnnl_status_t rc = dnnl_memory_create(&p->a_memory, AS_ARGUMENT(p->a), engine, (void *)a);
     if (rc == dnnl_success)
         rc = dnnl_memory_create(&p->b_memory, AS_ARGUMENT(p->b), engine, (void *)b);
+    if (rc == dnnl_success && bias)
+        rc = dnnl_memory_create(&p->bias_memory, AS_ARGUMENT(p->bias), engine, (void *)bias);
     if (rc == dnnl_success)
         rc = dnnl_memory_create(&p->c_memory, AS_ARGUMENT(p->c), engine, c);
     return rc;
@@ -112,9 +116,10 @@ static dnnl_status_t execute(struct product *p, struct dulm_room *room)
     const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, p->a_memory},
                                          {DNNL_ARG_WEIGHTS, p->b_memory},
                                          {DNNL_ARG_DST, p->c_memory},
-                                         {DNNL_ARG_SCRATCHPAD, p->scratch_memory}};
+                                         {DNNL_ARG_SCRATCHPAD, p->scratch_memory},
+                                         {DNNL_ARG_BIAS, p->bias_memory}};
     if (rc == dnnl_success)
-        rc = dnnl_primitive_execute(p->primitive, p->stream, 4, arguments);
+        rc = dnnl_primitive_execute(p->primitive, p->stream, p->bias_memory ? 5 : 4, arguments);
     if (rc == dnnl_success)
         rc = dnnl_stream_wait(p->stream);
     if (scratch)
@@ -130,6 +135,8 @@ static void discard(struct product *p)
         dnnl_memory_destroy(p->scratch_memory);
     if (p->c_memory)
         dnnl_memory_destroy(p->c_memory);
+    if (p->bias_memory)
+        dnnl_memory_destroy(p->bias_memory);
     if (p->b_memory)
         dnnl_memory_destroy(p->b_memory);
     if (p->a_memory)
@@ -143,6 +150,8 @@ static void discard(struct product *p)
 #if DNNL_VERSION_MAJOR >= 3
     if (p->c)
         dnnl_memory_desc_destroy(p->c);
+    if (p->bias)
+        dnnl_memory_desc_destroy(p->bias);
     if (p->b)
         dnnl_memory_desc_destroy(p->b);
     if (p->a)
@@ -157,6 +166,7 @@ struct call {
     bool trans_a, trans_b, accumulate;
     size_t m, n, k, lda, ldb, ldc;
     const void *a, *b;
+    const float *bias; /* [n], or NULL */
     float *c;
 };
 
@@ -168,6 +178,8 @@ static dnnl_status_t plan_and_execute(const struct call *q, struct product *p)
         rc = describe(&p->b, q->k, q->n, q->type, q->trans_b ? 1 : q->ldb, q->trans_b ? q->ldb : 1);
     if (rc == dnnl_success)
         rc = describe(&p->c, q->m, q->n, dnnl_f32, q->ldc, 1);
+    if (rc == dnnl_success && q->bias)
+        rc = describe(&p->bias, 1, q->n, dnnl_f32, q->n, 1);
     if (rc == dnnl_success)
         rc = dnnl_primitive_attr_create(&p->attributes);
     if (rc == dnnl_success)
@@ -175,11 +187,11 @@ static dnnl_status_t plan_and_execute(const struct call *q, struct product *p)
     if (rc == dnnl_success && q->accumulate)
         rc = add_to_c(p);
     if (rc == dnnl_success)
-        rc = make_plan(p);
+        rc = make_plan(p, q->bias != NULL);
     if (rc == dnnl_success)
         rc = dnnl_primitive_create(&p->primitive, p->plan);
     if (rc == dnnl_success)
-        rc = bind(p, q->a, q->b, q->c);
+        rc = bind(p, q->a, q->b, q->bias, q->c);
     return rc == dnnl_success ? execute(p, q->room) : rc;
 }
 
@@ -201,21 +213,44 @@ static diffulm_status multiply(const struct call *q)
     return DIFFULM_OK;
 }
 
-diffulm_status dulm_onednn_matmul(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
-                                  size_t m, size_t n, size_t k, const float *a, size_t lda,
-                                  const float *b, size_t ldb, bool accumulate, float *c, size_t ldc)
+diffulm_status dulm_onednn_matmul(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                  const float *a, size_t lda, const float *b, size_t ldb,
+                                  const float *bias, bool accumulate, float *c, size_t ldc)
 {
-    const struct call q = {rt->threads, rt->room, dnnl_f32, trans_a, trans_b, accumulate, m, n,
-                           k,           lda,      ldb,      ldc,     a,       b,          c};
-    return multiply(&q);
+    return multiply(&(struct call){.threads = rt->threads,
+                                   .room = rt->room,
+                                   .type = dnnl_f32,
+                                   .trans_b = true,
+                                   .accumulate = accumulate,
+                                   .m = m,
+                                   .n = n,
+                                   .k = k,
+                                   .lda = lda,
+                                   .ldb = ldb,
+                                   .ldc = ldc,
+                                   .a = a,
+                                   .b = b,
+                                   .bias = bias,
+                                   .c = c});
 }
 
 diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
                                        size_t m, size_t n, size_t k, const uint16_t *a,
                                        const uint16_t *b, bool accumulate, float *c, size_t ldc)
 {
-    const size_t lda = trans_a ? m : k, ldb = trans_b ? k : n;
-    const struct call q = {rt->threads, rt->room, dnnl_bf16, trans_a, trans_b, accumulate, m, n,
-                           k,           lda,      ldb,       ldc,     a,       b,          c};
-    return multiply(&q);
+    return multiply(&(struct call){.threads = rt->threads,
+                                   .room = rt->room,
+                                   .type = dnnl_bf16,
+                                   .trans_a = trans_a,
+                                   .trans_b = trans_b,
+                                   .accumulate = accumulate,
+                                   .m = m,
+                                   .n = n,
+                                   .k = k,
+                                   .lda = trans_a ? m : k,
+                                   .ldb = trans_b ? k : n,
+                                   .ldc = ldc,
+                                   .a = a,
+                                   .b = b,
+                                   .c = c});
 }
