@@ -43,16 +43,13 @@ size_t dulm_logits_position(const struct diffulm_sampler *sampler, size_t i)
     return sampler->options.shift_logits && i > 0 ? i - 1 : i;
 }
 
-static bool filters(const struct diffulm_sampler *s)
-{
-    return s->options.sampling == DIFFULM_SAMPLING_CATEGORICAL &&
-           (s->options.top_p > 0 || s->options.top_k > 0);
-}
-
-/* Two copies of the logits (plain, filtered) and, with filters, an order of ids. */
+/* A copy of the logits; with filters another and an order of ids, without them the weights of units. */
 size_t dulm_candidate_scratch(const struct diffulm_sampler *sampler, size_t vocabulary)
 {
-    return vocabulary * (filters(sampler) ? 4 : 2);
+    const size_t plain = (vocabulary + 3) / 4 * 4;
+    return dulm_filters(sampler) ? plain + 3 * vocabulary
+                                 : plain + dulm_running_units(vocabulary) *
+                                               (sizeof(struct dulm_weight) / sizeof(float));
 }
 
 struct entry {
@@ -68,32 +65,58 @@ static int by_logit(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Sets what top_p and then top_k remove to -inf. Probabilities are tempered. */
-static void filter(const struct diffulm_sampler *s, size_t n, float *x, float top, double tau,
-                   struct entry *order)
+/* How far below the highest logit, in temperatures, entries are looked at first: what is left is e^-12 of the highest each. */
+#define NEAR 12.0
+
+/* The entries that a filter may keep, in order: those near the top if they are more than it keeps, or all. `total`: of all weights. */
+static size_t list(const struct diffulm_sampler *s, size_t n, const float *x, float top, double tau,
+                   double total, struct entry *order)
 {
-    double total = 0, before = 0;
-    for (size_t v = 0; v < n; v++) {
-        order[v] = (struct entry){x[v], (int32_t)v};
-        total += exp((double)(x[v] - top) / tau);
+    double near = 0;
+    size_t count = 0;
+    for (size_t v = 0; v < n; v++)
+        if ((double)(top - x[v]) <= NEAR * tau) {
+            near += exp((double)(x[v] - top) / tau);
+            order[count++] = (struct entry){x[v], (int32_t)v};
+        }
+    const bool by_mass = s->options.top_p > 0 && near / total > s->options.top_p;
+    const bool by_count = s->options.top_k > 0 && count > (size_t)s->options.top_k;
+    if (!by_mass && !by_count) {
+        count = n;
+        for (size_t v = 0; v < n; v++)
+            order[v] = (struct entry){x[v], (int32_t)v};
     }
-    qsort(order, n, sizeof *order, by_logit);
-    size_t kept = n;
-    for (size_t r = 0; s->options.top_p > 0 && r < n; r++) {
+    qsort(order, count, sizeof *order, by_logit);
+    return count;
+}
+
+/* Sets what top_p and then top_k remove to -inf. Probabilities are tempered. */
+static void filter(const struct dulm_kernels *k, const struct diffulm_sampler *s, size_t n,
+                   float *x, float top, double tau, struct entry *order)
+{
+    const double total = k->exp_sum(n, x, top, (float)(1 / tau));
+    const size_t listed = list(s, n, x, top, tau, total, order);
+    double before = 0;
+    size_t kept = listed;
+    for (size_t r = 0; s->options.top_p > 0 && r < listed; r++) {
         if (r > 0 && before / total > s->options.top_p) {
             kept = r;
             break;
         }
         before += exp((double)(order[r].logit - top) / tau);
     }
-    const size_t k = (size_t)s->options.top_k;
-    if (k > 0 && k < kept) {
-        const float last = order[k - 1].logit;
-        while (kept > k && order[kept - 1].logit < last)
-            kept--;
-    }
-    for (size_t r = kept; r < n; r++)
-        x[order[r].id] = -INFINITY;
+    const size_t most = (size_t)s->options.top_k;
+    while (most > 0 && most < kept && order[kept - 1].logit < order[most - 1].logit)
+        kept--;
+    for (size_t v = 0; v < n; v++)
+        x[v] = -INFINITY;
+    for (size_t r = 0; r < kept; r++)
+        x[order[r].id] = order[r].logit;
+}
+
+static double weight_of(float x, float top, double tau)
+{
+    return x > -INFINITY ? exp((double)(x - top) / tau) : 0; /* most of a filtered row is -inf */
 }
 
 /* The smallest v with w_0 + … + w_v > u sum(w). */
@@ -101,10 +124,10 @@ static size_t inverse_cdf(size_t n, const float *x, float top, double tau, doubl
 {
     double total = 0, sum = 0;
     for (size_t v = 0; v < n; v++)
-        total += exp((double)(x[v] - top) / tau);
+        total += weight_of(x[v], top, tau);
     size_t last = 0;
     for (size_t v = 0; v < n; v++) {
-        const double w = exp((double)(x[v] - top) / tau);
+        const double w = weight_of(x[v], top, tau);
         sum += w;
         if (sum > u * total)
             return v;
@@ -119,10 +142,10 @@ static void key_of_q(enum dulm_key key, size_t n, const float *x, float top, dou
 {
     double total = 0, entropy = 0, first = 0, second = 0;
     for (size_t v = 0; v < n; v++)
-        total += exp((double)(x[v] - top) / tau);
+        total += weight_of(x[v], top, tau);
     for (size_t v = 0; v < n; v++) {
-        const double q = exp((double)(x[v] - top) / tau) / total;
-        entropy += q * log(q + 1e-10);
+        const double q = weight_of(x[v], top, tau) / total;
+        entropy += q > 0 ? q * log(q + 1e-10) : 0;
         if (q > first) {
             second = first;
             first = q;
@@ -130,9 +153,18 @@ static void key_of_q(enum dulm_key key, size_t n, const float *x, float top, dou
             second = q;
     }
     if (key == DULM_KEY_Q)
-        c->key = exp((double)(x[c->token] - top) / tau) / total;
+        c->key = weight_of(x[c->token], top, tau) / total;
     else
         c->key = key == DULM_KEY_MARGIN ? first - second : entropy;
+}
+
+static void draw(const struct diffulm_sampler *s, size_t n, const float *x, double u,
+                 struct dulm_running *all)
+{
+    double rest = 0;
+    const size_t unit = dulm_running_unit(s, all, n, u, &rest), first = unit * DULM_RUNNING_UNIT;
+    const size_t count = n - first < DULM_RUNNING_UNIT ? n - first : DULM_RUNNING_UNIT;
+    dulm_running_draw(s, x + first, unit, count, rest, all);
 }
 
 struct dulm_candidate dulm_candidate_of(const struct dulm_kernels *k,
@@ -147,25 +179,27 @@ struct dulm_candidate dulm_candidate_of(const struct dulm_kernels *k,
         x[mask_id] = -INFINITY;
     for (size_t i = 0; i < forbidden_count; i++)
         x[forbidden[i]] = -INFINITY;
-    struct dulm_running all = dulm_running_begin();
-    dulm_running_fold(k, s, x, 0, n, n, draws, position, &all);
-    struct dulm_candidate c = dulm_running_end(s, &all);
-    if (dulm_runs(s) || !isfinite(c.score))
-        return c;
+    float *const second = x + (n + 3) / 4 * 4;
+    const bool drawn = s->options.sampling == DIFFULM_SAMPLING_CATEGORICAL;
     const double tau = s->options.sampling == DIFFULM_SAMPLING_ARGMAX ? 1 : s->options.temperature;
+    struct dulm_running all =
+        dulm_running_begin(drawn && !dulm_filters(s) ? (struct dulm_weight *)(void *)second : NULL);
+    dulm_running_fold(k, s, x, 0, n, n, draws, position, &all);
+    if (!isfinite(dulm_running_end(s, &all).score))
+        return dulm_running_end(s, &all);
     float *q = x;
-    if (filters(s)) {
-        q = x + n;
+    if (dulm_filters(s)) {
+        q = second;
         memcpy(q, x, n * sizeof *q);
-        filter(s, n, q, all.top, tau, (struct entry *)(void *)(x + 2 * n));
-    }
-    if (s->options.sampling == DIFFULM_SAMPLING_CATEGORICAL) {
-        c.token = (int32_t)inverse_cdf(n, q, all.top, tau, dulm_draws_token(draws, position));
-        c.score = (float)((double)x[c.token] - (double)all.top - log(all.sum));
-    }
-    if (s->key == DULM_KEY_SCORE)
-        c.key = (double)c.score;
-    else if (s->key != DULM_KEY_ENTROPY && s->key != DULM_KEY_ENTROPY_TOP)
+        filter(k, s, n, q, all.top, tau, (struct entry *)(void *)(q + n));
+        all.token = (int32_t)inverse_cdf(n, q, all.top, tau, dulm_draws_token(draws, position));
+        all.chosen = x[all.token];
+    } else if (drawn)
+        draw(s, n, x, dulm_draws_token(draws, position), &all);
+    struct dulm_candidate c = dulm_running_end(s, &all);
+    const bool of_q =
+        s->key == DULM_KEY_Q || s->key == DULM_KEY_MARGIN || s->key == DULM_KEY_NEGENTROPY;
+    if (of_q && !dulm_runs(s))
         key_of_q(s->key, n, q, all.top, tau, &c);
     return c;
 }

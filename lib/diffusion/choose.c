@@ -56,6 +56,11 @@ static diffulm_status reserve_whole(struct diffulm_session *s, size_t wanted)
     return rc < 0 || b->banned ? rc : dulm_fail_memory();
 }
 
+static bool draws(const struct diffulm_session *s)
+{
+    return s->sampler->options.sampling == DIFFULM_SAMPLING_CATEGORICAL;
+}
+
 diffulm_status dulm_choose_reserve(struct diffulm_session *s, size_t wanted)
 {
     struct dulm_step_buffers *b = &s->step;
@@ -66,7 +71,15 @@ diffulm_status dulm_choose_reserve(struct diffulm_session *s, size_t wanted)
         b->running = dulm_alloc(DULM_HEAD_ROWS, sizeof *b->running);
     if (!b->running)
         return dulm_fail_memory();
-    return grow(&b->logits, &b->logits_capacity, least(block * v, DULM_HEAD_TILE));
+    const diffulm_status rc =
+        grow(&b->logits, &b->logits_capacity, least(block * v, DULM_HEAD_TILE));
+    const size_t units = draws(s) ? block * dulm_running_units(v) : 0;
+    if (units > b->units_capacity) {
+        dulm_free(b->units);
+        b->units = dulm_alloc(units, sizeof *b->units);
+        b->units_capacity = b->units ? units : 0;
+    }
+    return rc < 0 || units <= b->units_capacity ? rc : dulm_fail_memory();
 }
 
 struct job {
@@ -132,6 +145,35 @@ static void whole_part(void *user, size_t begin, size_t end, int worker)
     }
 }
 
+/* The unit of the vocabulary that a position draws from is computed once more, unless all its logits are still there. */
+static diffulm_status draw(struct job *j, const float *states, size_t i, bool all_there)
+{
+    struct diffulm_session *s = j->s;
+    struct dulm_running *r = &s->step.running[i];
+    const struct dulm_canvas *c = &s->canvas[s->step.places[j->position + i].canvas];
+    const size_t position = s->step.places[j->position + i].position;
+    const size_t v = (size_t)s->model->config.vocabulary;
+    const struct dulm_draws source = dulm_draws_of(s, c);
+    double rest = 0;
+    if (!(r->sum > 0)) /* refused later */
+        return DIFFULM_OK;
+    const size_t unit =
+        dulm_running_unit(s->sampler, r, v, dulm_draws_token(&source, position), &rest);
+    float *x = s->step.logits + (all_there ? i * v + unit * DULM_RUNNING_UNIT : 0);
+    j->token = unit * DULM_RUNNING_UNIT;
+    j->tokens = least(DULM_RUNNING_UNIT, v - j->token);
+    if (!all_there) {
+        const diffulm_status rc =
+            dulm_head_logits(s->workspace, s->model, states + i * (size_t)s->model->config.hidden,
+                             1, j->token, j->tokens, x);
+        if (rc < 0)
+            return rc;
+        close_off(j, c, position, x);
+    }
+    dulm_running_draw(s->sampler, x, unit, j->tokens, rest, r);
+    return DIFFULM_OK;
+}
+
 static diffulm_status choose_running(struct job *j, size_t n)
 {
     struct diffulm_session *s = j->s;
@@ -142,7 +184,7 @@ static diffulm_status choose_running(struct job *j, size_t n)
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < n; i++)
-        b->running[i] = dulm_running_begin();
+        b->running[i] = dulm_running_begin(draws(s) ? b->units + i * dulm_running_units(v) : NULL);
     for (j->token = 0; j->token < v; j->token += j->tokens) {
         j->tokens = least(width, v - j->token);
         if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
@@ -152,12 +194,14 @@ static diffulm_status choose_running(struct job *j, size_t n)
             return rc;
         dulm_parallel(s->model->runtime->threads, n, 1, fold_part, j);
     }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; draws(s) && rc == DIFFULM_OK && i < n; i++)
+        rc = draw(j, states, i, width == v);
+    for (size_t i = 0; rc == DIFFULM_OK && i < n; i++) {
         const struct dulm_canvas *c = &s->canvas[b->places[j->position + i].canvas];
         b->candidates[c->first_candidate + b->places[j->position + i].position] =
             dulm_running_end(s->sampler, &b->running[i]);
     }
-    return DIFFULM_OK;
+    return rc;
 }
 
 static diffulm_status choose_whole(struct job *j, size_t n)

@@ -110,7 +110,7 @@ static diffulm_status score(struct dulm_scorer *s, size_t first, size_t n)
     const float *states;
     diffulm_status rc = dulm_head_states(s->workspace, s->model, NULL, first, n, &states);
     for (size_t i = 0; i < n; i++)
-        s->running[i] = dulm_running_begin();
+        s->running[i] = dulm_running_begin(NULL);
     struct tile tile = {.scorer = s, .first = first};
     for (; rc == DIFFULM_OK && tile.token < v; tile.token += tile.tokens) {
         tile.tokens = v - tile.token < width ? v - tile.token : width;

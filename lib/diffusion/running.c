@@ -3,23 +3,34 @@
 
 #include <math.h>
 
-bool dulm_runs(const struct diffulm_sampler *s)
+bool dulm_filters(const struct diffulm_sampler *s)
 {
-    switch (s->options.sampling) {
-    case DIFFULM_SAMPLING_ARGMAX:
-        return s->key != DULM_KEY_NEGENTROPY;
-    case DIFFULM_SAMPLING_GUMBEL: /* the other keys are of the tempered distribution */
-        return s->key == DULM_KEY_SCORE || s->key == DULM_KEY_ENTROPY ||
-               s->key == DULM_KEY_ENTROPY_TOP;
-    default:
-        return false;
-    }
+    return s->options.sampling == DIFFULM_SAMPLING_CATEGORICAL &&
+           (s->options.top_p > 0 || s->options.top_k > 0);
 }
 
-struct dulm_running dulm_running_begin(void)
+size_t dulm_running_units(size_t vocabulary)
 {
-    return (struct dulm_running){
-        .token = 0, .top = -INFINITY, .second = -INFINITY, .chosen = -INFINITY, .best = -INFINITY};
+    return (vocabulary + DULM_RUNNING_UNIT - 1) / DULM_RUNNING_UNIT;
+}
+
+bool dulm_runs(const struct diffulm_sampler *s)
+{
+    if (s->options.sampling == DIFFULM_SAMPLING_ARGMAX)
+        return s->key != DULM_KEY_NEGENTROPY;
+    /* The other keys are of the tempered distribution. */
+    return !dulm_filters(s) && (s->key == DULM_KEY_SCORE || s->key == DULM_KEY_ENTROPY ||
+                                s->key == DULM_KEY_ENTROPY_TOP);
+}
+
+struct dulm_running dulm_running_begin(struct dulm_weight *units)
+{
+    return (struct dulm_running){.token = 0,
+                                 .top = -INFINITY,
+                                 .second = -INFINITY,
+                                 .chosen = -INFINITY,
+                                 .best = -INFINITY,
+                                 .units = units};
 }
 
 static bool needs_entropy(const struct diffulm_sampler *s)
@@ -86,11 +97,22 @@ static bool has_nan(const float *x, size_t n)
     return false;
 }
 
+static struct dulm_weight weigh(const struct dulm_kernels *k, const struct diffulm_sampler *s,
+                                const float *x, size_t n, float top)
+{
+    struct dulm_weight w = {0, top};
+    if (top > -INFINITY)
+        w.sum = k->exp_sum(n, x, top, (float)(1 / s->options.temperature));
+    return w;
+}
+
 static void fold_unit(const struct dulm_kernels *k, const struct diffulm_sampler *s, const float *x,
                       size_t first, size_t n, size_t vocabulary, const struct dulm_draws *draws,
                       size_t position, struct dulm_running *r)
 {
     const float top = k->max(n, x);
+    if (r->units)
+        r->units[first / DULM_RUNNING_UNIT] = weigh(k, s, x, n, top);
     if (s->key == DULM_KEY_MARGIN)
         follow_second(r, x, n);
     if (s->options.sampling == DIFFULM_SAMPLING_GUMBEL)
@@ -103,7 +125,7 @@ static void fold_unit(const struct dulm_kernels *k, const struct diffulm_sampler
         r->sum = has_nan(x, n) ? (double)NAN : r->sum;
         return;
     }
-    r->sum += k->exp_sum(n, x, r->top);
+    r->sum += k->exp_sum(n, x, r->top, 1);
     for (size_t i = 0; needs_entropy(s) && i < n; i++) {
         const double below = (double)x[i] - (double)r->top;
         if (below > -INFINITY)
@@ -118,6 +140,48 @@ void dulm_running_fold(const struct dulm_kernels *k, const struct diffulm_sample
     for (size_t i = 0; i < n; i += DULM_RUNNING_UNIT) {
         const size_t count = n - i < DULM_RUNNING_UNIT ? n - i : DULM_RUNNING_UNIT;
         fold_unit(k, s, x + i, first + i, count, vocabulary, draws, position, r);
+    }
+}
+
+/* The unit's weights to a common scale, that of the highest logit of all. */
+static double scale_of(const struct diffulm_sampler *s, const struct dulm_running *r,
+                       struct dulm_weight unit)
+{
+    return exp(((double)unit.top - (double)r->top) / s->options.temperature);
+}
+
+size_t dulm_running_unit(const struct diffulm_sampler *s, const struct dulm_running *r,
+                         size_t vocabulary, double u, double *rest)
+{
+    const size_t units = dulm_running_units(vocabulary);
+    double total = 0, before = 0;
+    for (size_t i = 0; i < units; i++)
+        total += r->units[i].sum > 0 ? r->units[i].sum * scale_of(s, r, r->units[i]) : 0;
+    size_t drawn = 0;
+    for (size_t i = 0; i < units; i++) {
+        if (!(r->units[i].sum > 0))
+            continue;
+        const double scale = scale_of(s, r, r->units[i]), weight = r->units[i].sum * scale;
+        drawn = i; /* the last that weighs anything, should rounding leave u behind all */
+        *rest = (u * total - before) / scale;
+        if (before + weight > u * total)
+            return i;
+        before += weight;
+    }
+    return drawn;
+}
+
+void dulm_running_draw(const struct diffulm_sampler *s, const float *x, size_t unit, size_t n,
+                       double rest, struct dulm_running *r)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n && !(sum > rest); i++) {
+        const double w = exp(((double)x[i] - (double)r->units[unit].top) / s->options.temperature);
+        sum += w;
+        if (w > 0) {
+            r->token = (int32_t)(unit * DULM_RUNNING_UNIT + i);
+            r->chosen = x[i];
+        }
     }
 }
 

@@ -7,6 +7,12 @@
 /* Logits that are folded at a time: what a candidate is depends on where these begin, and on nothing else. */
 #define DULM_RUNNING_UNIT ((size_t)1024)
 
+/* What a unit of the vocabulary weighs in a draw: e^((x - top) / temperature) summed over its logits. */
+struct dulm_weight {
+    double sum;
+    float top;
+};
+
 struct dulm_running {
     int32_t token;
     float top, second; /* the two highest logits; `second` for DULM_KEY_MARGIN only */
@@ -14,17 +20,31 @@ struct dulm_running {
     double best;       /* its logit with Gumbel noise */
     double sum;        /* of e^(x - top) */
     double weighted;   /* of e^(x - top) (x - top), for the entropy */
+    struct dulm_weight
+        *units; /* [units of the vocabulary] for categorical draws; NULL: none are kept */
 };
 
-/* Whether this sampler's candidates can be found so: not those whose draws or keys need the whole distribution twice. */
+/* Whether top_p or top_k take tokens out. */
+bool dulm_filters(const struct diffulm_sampler *sampler);
+/* Units of a vocabulary. */
+size_t dulm_running_units(size_t vocabulary);
+
+/* Whether this sampler's candidates can be found so: not filtered ones, nor those with keys that need the whole distribution twice. */
 bool dulm_runs(const struct diffulm_sampler *sampler);
 
-struct dulm_running dulm_running_begin(void);
+/* `units`: see above; needed if the sampler draws from the distribution. */
+struct dulm_running dulm_running_begin(struct dulm_weight *units);
 /* The logits x[n] of tokens from `first`, a multiple of the unit, on; those that cannot be chosen are -inf. `vocabulary`: of the draws. */
 void dulm_running_fold(const struct dulm_kernels *kernels, const struct diffulm_sampler *sampler,
                        const float *x, size_t first, size_t n, size_t vocabulary,
                        const struct dulm_draws *draws, size_t position,
                        struct dulm_running *running);
+/* Inverse CDF in two steps, u in [0, 1): which unit is drawn, and *rest, what is left of u times the sum of all weights, in that
+ * unit's scale; then, from the unit's logits x[n] again, the token. The sums of units are those of the kernel in single precision. */
+size_t dulm_running_unit(const struct diffulm_sampler *sampler, const struct dulm_running *running,
+                         size_t vocabulary, double u, double *rest);
+void dulm_running_draw(const struct diffulm_sampler *sampler, const float *x, size_t unit, size_t n,
+                       double rest, struct dulm_running *running);
 /* The candidate of all that was folded; its score is NaN where a logit was not finite, or none was left. */
 struct dulm_candidate dulm_running_end(const struct diffulm_sampler *sampler,
                                        const struct dulm_running *running);

@@ -56,7 +56,9 @@ struct dulm_step_buffers {
     float *logits, *scratch;
     size_t logits_capacity, scratch_capacity;
     struct dulm_running *running; /* of the positions of a block */
-    int32_t *banned;              /* forbidden ids of one position, per thread */
+    struct dulm_weight *units;    /* of each of them, for categorical draws */
+    size_t units_capacity;
+    int32_t *banned; /* forbidden ids of one position, per thread */
     size_t banned_capacity;
 };
 

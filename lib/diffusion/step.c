@@ -9,10 +9,10 @@
 
 void dulm_step_buffers_release(struct dulm_step_buffers *b)
 {
-    void *const blocks[] = {b->tokens,     b->positions, b->before,  b->source,
-                            b->offsets,    b->wanted,    b->active,  b->places,
-                            b->candidates, b->ranked,    b->changes, b->logits,
-                            b->scratch,    b->banned,    b->cache,   b->running};
+    void *const blocks[] = {b->tokens,  b->positions, b->before,  b->source,     b->offsets,
+                            b->wanted,  b->active,    b->places,  b->candidates, b->ranked,
+                            b->changes, b->logits,    b->scratch, b->banned,     b->cache,
+                            b->running, b->units};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         dulm_free(blocks[i]);
     *b = (struct dulm_step_buffers){0};

@@ -40,8 +40,8 @@ struct dulm_kernels {
                            const float *dy, float *du);
 
     float (*max)(size_t n, const float *x); /* NaN is passed over */
-    /* Sum of e^(x - top), in an order that depends on n alone. */
-    double (*exp_sum)(size_t n, const float *x, float top);
+    /* Sum of e^(factor (x - top)), in an order that depends on n alone. */
+    double (*exp_sum)(size_t n, const float *x, float top, float factor);
     /* In place: p = softmax(scale * s), each of `rows` rows of n; a row of -inf becomes zeros. */
     void (*softmax)(size_t rows, size_t n, float scale, float *s);
     /* ds = scale * p * (dp - sum(p * dp)), in place over dp. */

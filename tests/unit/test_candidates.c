@@ -44,7 +44,7 @@ static struct expected direct(const float *x)
 static struct dulm_candidate by_parts(const struct diffulm_sampler *s, const float *x, size_t part)
 {
     const struct dulm_kernels *k = dulm_kernels_choose(DIFFULM_ISA_AUTO);
-    struct dulm_running r = dulm_running_begin();
+    struct dulm_running r = dulm_running_begin(NULL);
     for (size_t v = 0; v < V; v += part)
         dulm_running_fold(k, s, x + v, v, V - v < part ? V - v : part, V, &draws, 5, &r);
     return dulm_running_end(s, &r);
@@ -104,6 +104,44 @@ static void gumbel_draws_choose_by_noisy_logits_and_score_by_plain_ones(void **s
     assert_memory_equal(&all, &parts, sizeof all);
 }
 
+/* The smallest v with w_0 + … + w_v > u sum(w), w = e^(x / tau). */
+static size_t direct_draw(const float *x, double tau, double u)
+{
+    double total = 0, sum = 0;
+    for (size_t v = 0; v < V; v++)
+        total += exp((double)x[v] / tau);
+    for (size_t v = 0; v < V; v++) {
+        sum += exp((double)x[v] / tau);
+        if (sum > u * total)
+            return v;
+    }
+    return V;
+}
+
+static void categorical_draws_are_the_inverse_of_the_cumulated_weights(void **state)
+{
+    (void)state;
+    static float x[V];
+    float u;
+    struct dulm_draws given = {.seed = 3, .token_sample = &u};
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        static float scratch[4 * V];
+        const struct diffulm_sampler s = {
+            .options = {.sampling = DIFFULM_SAMPLING_CATEGORICAL,
+                        .temperature = 0.4 + 0.01 * (double)(seed % 100)}};
+        make_logits(seed, x);
+        u = seed == 0   ? 0
+            : seed == 1 ? 0.99999994f
+                        : (float)dulm_uniform(dulm_draw(9, 0, 0, 0, (uint32_t)seed, 0));
+        const struct dulm_candidate c = dulm_candidate_of(dulm_kernels_choose(DIFFULM_ISA_AUTO), &s,
+                                                          x, V, MASK, NULL, 0, &given, 0, scratch);
+        const size_t expected = direct_draw(x, s.options.temperature, (double)u);
+        assert_true(dulm_runs(&s));
+        assert_int_equal(c.token, expected);
+        assert_true(fabs((double)c.score - ((double)x[expected] - direct(x).lse)) < 1e-5);
+    }
+}
+
 static void a_nan_an_infinity_or_nothing_left_gives_no_score(void **state)
 {
     (void)state;
@@ -151,9 +189,10 @@ static void logits_of_all_masks(diffulm_model *model, const int32_t *masked, flo
         logits[i * V + MASK] = -INFINITY;
 }
 
-static void assert_best(const diffulm_session *session, float *logits, size_t forbidden)
+static void assert_chosen(const diffulm_session *session, float *logits, size_t forbidden,
+                          bool drawn)
 {
-    for (size_t row = 0; row < ROWS; row++) {
+    for (size_t row = 0; row < diffulm_session_rows(session); row++) {
         int32_t tokens[LENGTH];
         float scores[LENGTH];
         size_t length;
@@ -161,16 +200,19 @@ static void assert_best(const diffulm_session *session, float *logits, size_t fo
         assert_int_equal(diffulm_session_scores(session, row, scores, LENGTH, &length), DIFFULM_OK);
         for (size_t i = 0; i < LENGTH; i++) {
             logits[i * V + forbidden] = -INFINITY;
-            const struct expected e = direct(logits + i * V);
-            assert_int_equal(tokens[i], e.best);
-            assert_true(fabs((double)scores[i] - log(e.first)) < 1e-5);
+            const float *x = logits + i * V;
+            const struct dulm_draws of_row = {.seed = 11, .step = 1, .row = (uint32_t)row};
+            const struct expected e = direct(x);
+            const size_t token = drawn ? direct_draw(x, 1, dulm_draws_token(&of_row, i)) : e.best;
+            assert_int_equal(tokens[i], token);
+            assert_true(fabs((double)scores[i] - ((double)x[token] - e.lse)) < 1e-5);
         }
     }
 }
 
-static void a_step_of_many_positions_chooses_the_best_of_all_their_logits(void **state)
+/* Of many rows the vocabulary comes in tiles; of one it is a single tile. */
+static void check_step(int32_t sampling, size_t rows)
 {
-    (void)state;
     diffulm_model *model = model_of_many_tokens();
     diffulm_sampler *sampler = NULL;
     diffulm_session *session = NULL;
@@ -180,6 +222,8 @@ static void a_step_of_many_positions_chooses_the_best_of_all_their_logits(void *
     uint8_t roles[LENGTH];
     size_t row;
     so.steps = 1;
+    so.sampling = sampling;
+    options.seed = 11;
     options.mask_id = MASK;
     for (size_t i = 0; i < LENGTH; i++)
         masked[i] = MASK;
@@ -190,18 +234,32 @@ static void a_step_of_many_positions_chooses_the_best_of_all_their_logits(void *
     const size_t forbidden = direct(logits).best;
     assert_int_equal(diffulm_sampler_create(NULL, &so, &sampler), DIFFULM_OK);
     assert_int_equal(diffulm_session_create(model, sampler, &options, &session), DIFFULM_OK);
-    for (size_t r = 0; r < ROWS; r++) {
+    for (size_t r = 0; r < rows; r++) {
         assert_int_equal(diffulm_session_add(session, masked, LENGTH, roles, NULL, &row),
                          DIFFULM_OK);
         assert_int_equal(diffulm_session_forbid(session, r, SIZE_MAX, (int32_t)forbidden),
                          DIFFULM_OK);
     }
     assert_int_equal(diffulm_session_step(session, NULL), DIFFULM_DONE);
-    assert_best(session, logits, forbidden);
+    assert_chosen(session, logits, forbidden, sampling == DIFFULM_SAMPLING_CATEGORICAL);
     free(logits);
     diffulm_session_destroy(session);
     diffulm_sampler_unref(sampler);
     diffulm_model_unref(model);
+}
+
+static void a_step_of_many_positions_chooses_the_best_of_all_their_logits(void **state)
+{
+    (void)state;
+    check_step(DIFFULM_SAMPLING_ARGMAX, ROWS);
+    check_step(DIFFULM_SAMPLING_ARGMAX, 1);
+}
+
+static void a_step_of_many_positions_draws_from_all_their_logits(void **state)
+{
+    (void)state;
+    check_step(DIFFULM_SAMPLING_CATEGORICAL, ROWS);
+    check_step(DIFFULM_SAMPLING_CATEGORICAL, 1);
 }
 
 int main(void)
@@ -210,6 +268,8 @@ int main(void)
         cmocka_unit_test(keys_are_those_of_the_whole_distribution_wherever_it_is_cut),
         cmocka_unit_test(gumbel_draws_choose_by_noisy_logits_and_score_by_plain_ones),
         cmocka_unit_test(a_nan_an_infinity_or_nothing_left_gives_no_score),
-        cmocka_unit_test(a_step_of_many_positions_chooses_the_best_of_all_their_logits)};
+        cmocka_unit_test(categorical_draws_are_the_inverse_of_the_cumulated_weights),
+        cmocka_unit_test(a_step_of_many_positions_chooses_the_best_of_all_their_logits),
+        cmocka_unit_test(a_step_of_many_positions_draws_from_all_their_logits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,9 +38,9 @@ void K(softmax_backward)(size_t rows, size_t n, float scale, const float *p, flo
     }
 }
 
-/* Sum of e^(x - top): lanes in single within blocks of 1024, blocks in double, so that the error does
+/* Sum of e^(factor (x - top)): lanes in single within blocks of 1024, blocks in double, so that the error does
  * not grow with the vocabulary. */
-double K(exp_sum)(size_t n, const float *restrict x, float top)
+double K(exp_sum)(size_t n, const float *restrict x, float top, float factor)
 {
     double total = 0;
     for (size_t b = 0; b < n; b += 1024) {
@@ -49,9 +49,9 @@ double K(exp_sum)(size_t n, const float *restrict x, float top)
         size_t i = 0;
         for (; i + DULM_LANES <= m; i += DULM_LANES)
             for (int l = 0; l < DULM_LANES; l++)
-                s[l] += dulm_exp(x[b + i + (size_t)l] - top);
+                s[l] += dulm_exp((x[b + i + (size_t)l] - top) * factor);
         for (int l = 0; i < m; i++, l++)
-            s[l] += dulm_exp(x[b + i] - top);
+            s[l] += dulm_exp((x[b + i] - top) * factor);
         total += (double)dulm_lanes_total(s);
     }
     return total;
@@ -61,7 +61,7 @@ void K(cross_entropy)(size_t n, float *logits, size_t target, float d_ce, float 
                       double *ce, double *uniform_ce)
 {
     const float top = dulm_max(n, logits);
-    const double sum = K(exp_sum)(n, logits, top);
+    const double sum = K(exp_sum)(n, logits, top, 1);
     const double lse = (double)top + log(sum);
     double mean = 0;
     for (size_t b = 0; b < n; b += 1024)
