@@ -25,6 +25,7 @@ static const char *const attentions[] = {"full", "prefix_lm", "causal"};
 struct task {
     int thing, precision, attention;
     int rows, tokens, steps, threads, rounds, lora, recompute;
+    int draw, top_k; /* tokens are drawn, from so many of the best; 0: from all */
     const char *make, *folder;
     struct geometry geometry;
 
@@ -179,6 +180,8 @@ static void prepare(struct task *t)
     open_model(t);
     fill_rows(t);
     so.steps = t->thing == STEP ? 1 : t->steps;
+    so.sampling = t->draw ? DIFFULM_SAMPLING_CATEGORICAL : DIFFULM_SAMPLING_ARGMAX;
+    so.top_k = t->draw ? t->top_k : 0;
     to.corruption = DIFFULM_CORRUPTION_SINGLE;
     to.mask_id = MASK;
     to.lora_rank = t->lora;
@@ -271,9 +274,10 @@ static bool read_options(int argc, char **argv, struct task *t)
     const struct {
         const char *name;
         int *value;
-    } numbers[] = {{"--rows", &t->rows},          {"--tokens", &t->tokens}, {"--steps", &t->steps},
-                   {"--threads", &t->threads},    {"--rounds", &t->rounds}, {"--lora", &t->lora},
-                   {"--recompute", &t->recompute}};
+    } numbers[] = {
+        {"--rows", &t->rows},           {"--tokens", &t->tokens}, {"--steps", &t->steps},
+        {"--threads", &t->threads},     {"--rounds", &t->rounds}, {"--lora", &t->lora},
+        {"--recompute", &t->recompute}, {"--draw", &t->draw},     {"--top-k", &t->top_k}};
     bool good = argc % 2 == 1;
     for (int i = 1; good && i + 1 < argc; i += 2) {
         const char *name = argv[i], *value = argv[i + 1];
@@ -313,7 +317,7 @@ int main(int argc, char **argv)
                 "  [--geometry " GEOMETRY_USAGE "]\n"
                 "  [--make FOLDER] [--rows N] [--tokens N] [--steps N] [--threads N] [--rounds N]\n"
                 "  [--attention full|prefix_lm|causal] [--precision float32|bfloat16|int8]\n"
-                "  [--lora RANK] [--recompute 0|1]\n");
+                "  [--lora RANK] [--recompute 0|1] [--draw 0|1] [--top-k N]\n");
         return 2;
     }
     ro.threads = t.threads;

@@ -2,7 +2,6 @@
  * The score is the log-probability without temperature or filter. Everything a candidate depends on is
  * in its own row of logits and its own draws. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "diffusion/running.h"
@@ -43,75 +42,13 @@ size_t dulm_logits_position(const struct diffulm_sampler *sampler, size_t i)
     return sampler->options.shift_logits && i > 0 ? i - 1 : i;
 }
 
-/* A copy of the logits; with filters another and an order of ids, without them the weights of units. */
+/* A copy of the logits; with filters two more, without them the weights of units. */
 size_t dulm_candidate_scratch(const struct diffulm_sampler *sampler, size_t vocabulary)
 {
     const size_t plain = (vocabulary + 3) / 4 * 4;
-    return dulm_filters(sampler) ? plain + 3 * vocabulary
+    return dulm_filters(sampler) ? plain + 2 * vocabulary
                                  : plain + dulm_running_units(vocabulary) *
                                                (sizeof(struct dulm_weight) / sizeof(float));
-}
-
-struct entry {
-    float logit;
-    int32_t id;
-};
-
-static int by_logit(const void *a, const void *b)
-{
-    const struct entry *x = a, *y = b;
-    if (x->logit != y->logit)
-        return x->logit > y->logit ? -1 : 1;
-    return x->id < y->id ? -1 : x->id > y->id;
-}
-
-/* How far below the highest logit, in temperatures, entries are looked at first: what is left is e^-12 of the highest each. */
-#define NEAR 12.0
-
-/* The entries that a filter may keep, in order: those near the top if they are more than it keeps, or all. `total`: of all weights. */
-static size_t list(const struct diffulm_sampler *s, size_t n, const float *x, float top, double tau,
-                   double total, struct entry *order)
-{
-    double near = 0;
-    size_t count = 0;
-    for (size_t v = 0; v < n; v++)
-        if ((double)(top - x[v]) <= NEAR * tau) {
-            near += exp((double)(x[v] - top) / tau);
-            order[count++] = (struct entry){x[v], (int32_t)v};
-        }
-    const bool by_mass = s->options.top_p > 0 && near / total > s->options.top_p;
-    const bool by_count = s->options.top_k > 0 && count > (size_t)s->options.top_k;
-    if (!by_mass && !by_count) {
-        count = n;
-        for (size_t v = 0; v < n; v++)
-            order[v] = (struct entry){x[v], (int32_t)v};
-    }
-    qsort(order, count, sizeof *order, by_logit);
-    return count;
-}
-
-/* Sets what top_p and then top_k remove to -inf. Probabilities are tempered. */
-static void filter(const struct dulm_kernels *k, const struct diffulm_sampler *s, size_t n,
-                   float *x, float top, double tau, struct entry *order)
-{
-    const double total = k->exp_sum(n, x, top, (float)(1 / tau));
-    const size_t listed = list(s, n, x, top, tau, total, order);
-    double before = 0;
-    size_t kept = listed;
-    for (size_t r = 0; s->options.top_p > 0 && r < listed; r++) {
-        if (r > 0 && before / total > s->options.top_p) {
-            kept = r;
-            break;
-        }
-        before += exp((double)(order[r].logit - top) / tau);
-    }
-    const size_t most = (size_t)s->options.top_k;
-    while (most > 0 && most < kept && order[kept - 1].logit < order[most - 1].logit)
-        kept--;
-    for (size_t v = 0; v < n; v++)
-        x[v] = -INFINITY;
-    for (size_t r = 0; r < kept; r++)
-        x[order[r].id] = order[r].logit;
 }
 
 static double weight_of(float x, float top, double tau)
@@ -191,7 +128,7 @@ struct dulm_candidate dulm_candidate_of(const struct dulm_kernels *k,
     if (dulm_filters(s)) {
         q = second;
         memcpy(q, x, n * sizeof *q);
-        filter(k, s, n, q, all.top, tau, (struct entry *)(void *)(q + n));
+        dulm_filter(k, s, n, all.top, q, q + n);
         all.token = (int32_t)inverse_cdf(n, q, all.top, tau, dulm_draws_token(draws, position));
         all.chosen = x[all.token];
     } else if (drawn)

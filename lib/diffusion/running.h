@@ -26,6 +26,9 @@ struct dulm_running {
 
 /* Whether top_p or top_k take tokens out. */
 bool dulm_filters(const struct diffulm_sampler *sampler);
+/* filter.c: what top_p and then top_k take out of the logits x[n] becomes -inf. `top`: the highest; scratch: [n]. */
+void dulm_filter(const struct dulm_kernels *kernels, const struct diffulm_sampler *sampler,
+                 size_t n, float top, float *x, float *scratch);
 /* Units of a vocabulary. */
 size_t dulm_running_units(size_t vocabulary);
 

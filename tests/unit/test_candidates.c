@@ -142,6 +142,58 @@ static void categorical_draws_are_the_inverse_of_the_cumulated_weights(void **st
     }
 }
 
+struct entry {
+    float x;
+    size_t v;
+};
+
+static int falling(const void *a, const void *b)
+{
+    const struct entry *l = a, *r = b;
+    return l->x != r->x ? (l->x > r->x ? -1 : 1) : (l->v > r->v) - (l->v < r->v);
+}
+
+/* By sorting: top_p keeps while what is in front has at most that share, then top_k with all that equal the last. */
+static void keep_sorted(float *x, double tau, double top_p, size_t top_k)
+{
+    static struct entry e[V];
+    double total = 0, before = 0;
+    for (size_t v = 0; v < V; v++) {
+        e[v] = (struct entry){x[v], v};
+        total += exp((double)x[v] / tau);
+    }
+    qsort(e, V, sizeof *e, falling);
+    size_t kept = 0;
+    while (kept < V && (top_p <= 0 || kept == 0 || before / total <= top_p))
+        before += exp((double)e[kept++].x / tau);
+    while (top_k > 0 && kept > top_k && e[kept - 1].x < e[top_k - 1].x)
+        kept--;
+    for (size_t r = kept; r < V; r++)
+        x[e[r].v] = -INFINITY;
+}
+
+static void filters_keep_what_sorting_keeps(void **state)
+{
+    (void)state;
+    static float x[V], sorted[V], scratch[V];
+    const struct dulm_kernels *k = dulm_kernels_choose(DIFFULM_ISA_AUTO);
+    for (uint64_t seed = 0; seed < 400; seed++) {
+        struct diffulm_sampler s = {.options = {.sampling = DIFFULM_SAMPLING_CATEGORICAL}};
+        s.options.temperature = 0.3 + 0.1 * (double)(seed % 9);
+        s.options.top_p = seed % 3 == 0 ? 0 : 0.05 + 0.1 * (double)(seed % 10);
+        s.options.top_k = seed % 4 == 0 ? 0 : 1 + (int32_t)(seed * 37 % 900);
+        make_logits(seed, x);
+        for (size_t v = 0; seed % 5 == 1 && v < V; v++)
+            x[v] = roundf(x[v]); /* many ties */
+        for (size_t v = 0; seed % 7 == 1 && v < V; v++)
+            x[v] = v % 4 ? -INFINITY : x[v]; /* most are forbidden */
+        memcpy(sorted, x, sizeof x);
+        keep_sorted(sorted, s.options.temperature, s.options.top_p, (size_t)s.options.top_k);
+        dulm_filter(k, &s, V, k->max(V, x), x, scratch);
+        assert_memory_equal(x, sorted, sizeof x);
+    }
+}
+
 static void a_nan_an_infinity_or_nothing_left_gives_no_score(void **state)
 {
     (void)state;
@@ -268,6 +320,7 @@ int main(void)
         cmocka_unit_test(keys_are_those_of_the_whole_distribution_wherever_it_is_cut),
         cmocka_unit_test(gumbel_draws_choose_by_noisy_logits_and_score_by_plain_ones),
         cmocka_unit_test(a_nan_an_infinity_or_nothing_left_gives_no_score),
+        cmocka_unit_test(filters_keep_what_sorting_keeps),
         cmocka_unit_test(categorical_draws_are_the_inverse_of_the_cumulated_weights),
         cmocka_unit_test(a_step_of_many_positions_chooses_the_best_of_all_their_logits),
         cmocka_unit_test(a_step_of_many_positions_draws_from_all_their_logits)};
