@@ -51,10 +51,19 @@ struct dulm_pass {
 diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int weight_slot,
                                 size_t rows, size_t in, size_t out, const float *x, const float *b,
                                 float *y, size_t ldy) DIFFULM_MUST_USE;
+/* The same by rows [first, first + out) of W and of b alone. */
+diffulm_status dulm_multiply_range(const struct dulm_pass *pass, int layer, int weight_slot,
+                                   size_t first, size_t rows, size_t in, size_t out, const float *x,
+                                   const float *b, float *y, size_t ldy) DIFFULM_MUST_USE;
 /* dx[rows, in] (+)= dy[rows, out] (lddy) W, of weights that are not in 8 bits. */
 diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int weight_slot,
                                   size_t rows, size_t in, size_t out, const float *dy, size_t lddy,
                                   bool accumulate, float *dx) DIFFULM_MUST_USE;
+/* The same by rows [first, first + out) of W. */
+diffulm_status dulm_multiply_back_range(const struct dulm_pass *pass, int layer, int weight_slot,
+                                        size_t first, size_t rows, size_t in, size_t out,
+                                        const float *dy, size_t lddy, bool accumulate,
+                                        float *dx) DIFFULM_MUST_USE;
 /* y[T, out] (ldy) = x W^T + b, plus the slot's adapter. bias slot = weight slot + 1. */
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int weight_slot, size_t in,
                            size_t out, const float *x, float *y, size_t ldy) DIFFULM_MUST_USE;

@@ -18,13 +18,17 @@ static float *values(const struct dulm_weights *w, int layer, int slot)
     return layer < 0 ? w->global[slot] : w->layer[layer].slot[slot];
 }
 
-diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int slot, size_t rows,
-                                size_t in, size_t out, const float *x, const float *b, float *y,
-                                size_t ldy)
+diffulm_status dulm_multiply_range(const struct dulm_pass *pass, int layer, int slot, size_t first,
+                                   size_t rows, size_t in, size_t out, const float *x,
+                                   const float *b, float *y, size_t ldy)
 {
     const struct dulm_matrix8 *bytes = dulm_quantized_at(pass->quantized, layer, slot);
-    if (bytes)
-        return dulm_gemm_int8(pass->rt, rows, out, in, x, bytes, b, y, ldy);
+    b = b ? b + first : NULL;
+    if (bytes) {
+        const struct dulm_matrix8 part = {bytes->values + first * in, bytes->scales + first,
+                                          bytes->sums + first};
+        return dulm_gemm_int8(pass->rt, rows, out, in, x, &part, b, y, ldy);
+    }
     const float *w = values(pass->weights, layer, slot);
     const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
     const bool ready = half && half->bfloat && pass->rt->precision == DIFFULM_PRECISION_BF16;
@@ -32,21 +36,38 @@ diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int slo
     if (b)
         dulm_fill_rows(pass->rt, rows, out, ldy, b, y);
     if (half && !ready)
-        return dulm_gemm_half(pass->rt, true, rows, out, in, x, in, *half, b != NULL, y, ldy);
-    return rounded
-               ? dulm_gemm_rounded(pass->rt, rows, out, in, x, in, rounded, b != NULL, y, ldy)
-               : dulm_gemm(pass->rt, false, true, rows, out, in, x, in, w, in, b != NULL, y, ldy);
+        return dulm_gemm_half(pass->rt, true, rows, out, in, x, in,
+                              dulm_half_from(*half, first * in), b != NULL, y, ldy);
+    return rounded ? dulm_gemm_rounded(pass->rt, rows, out, in, x, in, rounded + first * in,
+                                       b != NULL, y, ldy)
+                   : dulm_gemm(pass->rt, false, true, rows, out, in, x, in, w + first * in, in,
+                               b != NULL, y, ldy);
+}
+
+diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int slot, size_t rows,
+                                size_t in, size_t out, const float *x, const float *b, float *y,
+                                size_t ldy)
+{
+    return dulm_multiply_range(pass, layer, slot, 0, rows, in, out, x, b, y, ldy);
+}
+
+diffulm_status dulm_multiply_back_range(const struct dulm_pass *pass, int layer, int slot,
+                                        size_t first, size_t rows, size_t in, size_t out,
+                                        const float *dy, size_t lddy, bool accumulate, float *dx)
+{
+    const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
+    return half
+               ? dulm_gemm_half(pass->rt, false, rows, in, out, dy, lddy,
+                                dulm_half_from(*half, first * in), accumulate, dx, in)
+               : dulm_gemm(pass->rt, false, false, rows, in, out, dy, lddy,
+                           values(pass->weights, layer, slot) + first * in, in, accumulate, dx, in);
 }
 
 diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int slot, size_t rows,
                                   size_t in, size_t out, const float *dy, size_t lddy,
                                   bool accumulate, float *dx)
 {
-    const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
-    return half
-               ? dulm_gemm_half(pass->rt, false, rows, in, out, dy, lddy, *half, accumulate, dx, in)
-               : dulm_gemm(pass->rt, false, false, rows, in, out, dy, lddy,
-                           values(pass->weights, layer, slot), in, accumulate, dx, in);
+    return dulm_multiply_back_range(pass, layer, slot, 0, rows, in, out, dy, lddy, accumulate, dx);
 }
 
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, size_t in, size_t out,
