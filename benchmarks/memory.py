@@ -15,7 +15,7 @@ import counts
 MIB = 1 << 20
 FLOAT = 4
 TILE = 64  # rows of logits at a time (diffusion/step.c)
-CHUNK = 4 << 20  # numbers in the logits of an update's chunk (arch/tape.c)
+LOGITS, LOGITS_ROWS, LOGITS_TILE = 32 << 20, 512, 2048  # numbers, rows and pieces of an update's logits (arch/head_loss.c)
 BLOCK, INNER = 8 << 20, 16384  # of copies in bfloat16 (nn/bf16.c)
 WIDE = 1 << 20  # numbers of a matrix in 16 bits that are widened at a time (nn/half.c)
 ROWS8, RESULTS8 = 256, 1 << 18  # of a block in 8 bits (nn/int8.c)
@@ -108,18 +108,19 @@ def scoring(g, rows, tokens, threads, precision, kept):
 
 
 def training(g, rows, tokens, threads, precision, lora, recompute):
-    """Value, gradient and two moments of what is trained; the tape; a chunk of logits. LoRA reads the weights where they are."""
+    """Value, gradient and two moments of what is trained; the tape; the logits. LoRA reads the weights where they are."""
     d, f, all_tokens = g.hidden, g.ffn, rows * tokens
     state, wide = 9 * d + f - d + f, max(f, 3 * d)
     trained = 2 * g.layers * 2 * lora * d if lora else counts.parameters(g)
     targets = int(DENOISED * MASKED * all_tokens)
     tape = 3 * d + (g.layers * d + state if recompute else g.layers * state) + 4 * d + wide + max(f, d) + 2
     floats = 4 * trained + all_tokens * (tape + lora) + threads * 2 * tokens * tokens
-    floats += min(max(1, CHUNK // g.vocabulary), targets) * (6 * d + 2 + g.vocabulary)
+    chunk = min(max(1, LOGITS // g.vocabulary), LOGITS_ROWS, targets)
+    floats += chunk * (6 * d + 5 + g.vocabulary)
     if lora:
         floats += counts.parameters(g)
-    chunk = min(max(1, CHUNK // g.vocabulary), targets)
-    return FLOAT * floats + 80 * all_tokens + copies(counts.update(g, all_tokens, tokens, chunk), precision)
+    tile = g._replace(vocabulary=min(g.vocabulary, LOGITS_TILE))  # of the products
+    return FLOAT * floats + 80 * all_tokens + copies(counts.update(tile, all_tokens, tokens, chunk), precision)
 
 
 def predict(g, case, args, constant, window):

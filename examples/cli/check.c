@@ -54,6 +54,14 @@ static double trained(const struct check *c, const struct recipe_stage *s, size_
     return count;
 }
 
+/* Floats of the logits that an update keeps at a time: of at most 512 positions, and 2^25. */
+static double logits_of(const struct diffulm_model_info *m, double tokens)
+{
+    const double v = (double)m->vocabulary, rows = tokens < 512 ? tokens : 512;
+    const double most = v > 0x1p25 ? v : 0x1p25;
+    return rows * v < most ? rows * v : most;
+}
+
 /* Floats of the activations of an update, as docs/memory.md tells them. Corruption makes two rows of each unless it
  * is single; the length head trains one layer on the rows as they are. */
 static double activations_of(const struct check *c, const struct recipe_stage *s, double tokens)
@@ -64,15 +72,14 @@ static double activations_of(const struct check *c, const struct recipe_stage *s
     const double state = 8 * d + u + f, layers = (double)m->layers;
     const double wide = u > 3 * d ? u : 3 * d, wide2 = f > d ? f : d;
     const double scratch = 7 * d + wide + wide2;
-    const double chunk = m->vocabulary > 4 << 20 ? (double)m->vocabulary : 4 << 20;
     const bool single =
         s->objective == RECIPE_CAUSAL ||
         (s->objective == RECIPE_DIFFUSION && s->corruption == DIFFULM_CORRUPTION_SINGLE);
     if (s->objective == RECIPE_LENGTH)
         return tokens * (scratch + state);
-    return (single ? 1 : 2) * tokens *
-               (scratch + (s->checkpoint_activations ? layers * d + state : layers * state)) +
-           chunk;
+    const double all = (single ? 1 : 2) * tokens;
+    return all * (scratch + (s->checkpoint_activations ? layers * d + state : layers * state)) +
+           logits_of(m, all);
 }
 
 static void print_memory(const struct check *c, size_t index, double n, const struct update *update)

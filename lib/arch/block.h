@@ -59,6 +59,11 @@ diffulm_status dulm_multiply_range(const struct dulm_pass *pass, int layer, int 
 diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int weight_slot,
                                   size_t rows, size_t in, size_t out, const float *dy, size_t lddy,
                                   bool accumulate, float *dx) DIFFULM_MUST_USE;
+/* The same by rows [first, first + out) of W. */
+diffulm_status dulm_multiply_back_range(const struct dulm_pass *pass, int layer, int weight_slot,
+                                        size_t first, size_t rows, size_t in, size_t out,
+                                        const float *dy, size_t lddy, bool accumulate,
+                                        float *dx) DIFFULM_MUST_USE;
 /* y[T, out] (ldy) = x W^T + b, plus the slot's adapter. bias slot = weight slot + 1. */
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int weight_slot, size_t in,
                            size_t out, const float *x, float *y, size_t ldy) DIFFULM_MUST_USE;

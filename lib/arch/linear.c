@@ -50,15 +50,23 @@ diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int slo
     return dulm_multiply_range(pass, layer, slot, 0, rows, in, out, x, b, y, ldy);
 }
 
+diffulm_status dulm_multiply_back_range(const struct dulm_pass *pass, int layer, int slot,
+                                        size_t first, size_t rows, size_t in, size_t out,
+                                        const float *dy, size_t lddy, bool accumulate, float *dx)
+{
+    const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
+    return half
+               ? dulm_gemm_half(pass->rt, false, rows, in, out, dy, lddy,
+                                dulm_half_from(*half, first * in), accumulate, dx, in)
+               : dulm_gemm(pass->rt, false, false, rows, in, out, dy, lddy,
+                           values(pass->weights, layer, slot) + first * in, in, accumulate, dx, in);
+}
+
 diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int slot, size_t rows,
                                   size_t in, size_t out, const float *dy, size_t lddy,
                                   bool accumulate, float *dx)
 {
-    const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
-    return half
-               ? dulm_gemm_half(pass->rt, false, rows, in, out, dy, lddy, *half, accumulate, dx, in)
-               : dulm_gemm(pass->rt, false, false, rows, in, out, dy, lddy,
-                           values(pass->weights, layer, slot), in, accumulate, dx, in);
+    return dulm_multiply_back_range(pass, layer, slot, 0, rows, in, out, dy, lddy, accumulate, dx);
 }
 
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, size_t in, size_t out,

@@ -7,10 +7,6 @@
 #include "arch/pass.h"
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/thread.h"
-
-/* Logits of one chunk of rows: at most this many floats, or one row. */
-#define CHUNK_FLOATS ((size_t)4 << 20)
 
 struct dulm_tape {
     struct dulm_pass_buffers buffers;
@@ -18,8 +14,9 @@ struct dulm_tape {
     struct dulm_block_state *layer; /* [layers] */
     size_t layers;
     bool recompute;
-    float *memory, *work, *logits;
-    size_t capacity, work_capacity, logits_capacity;
+    float *memory, *work;
+    size_t capacity, work_capacity;
+    struct dulm_head_room head;
     float *embed_sum, *embedded, *encoded;
     float *d_encoded, *d_other;
     struct dulm_backward_scratch scratch;
@@ -43,13 +40,13 @@ void dulm_tape_destroy(struct dulm_tape *tape)
     dulm_free(tape->layer);
     dulm_free(tape->memory);
     dulm_free(tape->work);
-    dulm_free(tape->logits);
+    dulm_free(tape->head.memory);
     dulm_free(tape);
 }
 
 size_t dulm_tape_bytes(const struct dulm_tape *tape)
 {
-    return (tape->capacity + tape->work_capacity + tape->logits_capacity) * sizeof(float);
+    return (tape->capacity + tape->work_capacity + tape->head.capacity) * sizeof(float);
 }
 
 const float *dulm_tape_encoded(const struct dulm_tape *tape)
@@ -172,118 +169,14 @@ diffulm_status dulm_tape_forward(struct dulm_tape *tape, const struct diffulm_ru
     return DIFFULM_OK;
 }
 
-/* One chunk of target rows through the head and back. Each buffer: [n, d]. */
-struct chunk {
-    size_t first, n;
-    float *rows, *dense, *act, *normed, *d_normed, *d_act, *stats, *logits;
-};
-
-struct entropy_job {
-    const struct dulm_kernels *k;
-    const struct dulm_targets *targets;
-    const struct chunk *chunk;
-    size_t v;
-    bool backward;
-};
-
-static void entropy_part(void *user, size_t begin, size_t end, int worker)
-{
-    (void)worker;
-    const struct entropy_job *j = user;
-    for (size_t i = begin; i < end; i++) {
-        const size_t t = j->chunk->first + i;
-        float *logits = j->chunk->logits + i * j->v;
-        const float d_ce = j->backward ? j->targets->d_ce[t] : 0;
-        const float d_uniform = j->backward ? j->targets->d_uniform[t] : 0;
-        j->k->cross_entropy(j->v, logits, (size_t)j->targets->target[t], d_ce, d_uniform,
-                            &j->targets->ce[t], &j->targets->uniform_ce[t]);
-        /* The kernel leaves the logits of a target without weight as they are: not its gradient. */
-        if (j->backward && d_ce == 0 && d_uniform == 0)
-            memset(logits, 0, j->v * sizeof *logits);
-    }
-}
-
-static diffulm_status chunk_forward(struct dulm_tape *tape, const struct dulm_targets *targets,
-                                    const struct chunk *c, bool backward)
-{
-    const struct dulm_pass *p = &tape->pass;
-    const size_t d = (size_t)p->config->hidden, v = (size_t)p->config->vocabulary;
-    for (size_t i = 0; i < c->n; i++)
-        memcpy(c->rows + i * d, tape->encoded + targets->position[c->first + i] * d,
-               d * sizeof *c->rows);
-    diffulm_status rc = dulm_head_transform(p, c->n, c->rows, c->dense, c->act, c->normed);
-    if (rc < 0)
-        return rc;
-    rc = dulm_multiply_by(p, -1, DULM_DECODER_W, c->n, d, v, c->normed,
-                          p->weights->global[DULM_DECODER_B], c->logits, v);
-    if (rc < 0)
-        return rc;
-    struct entropy_job job = {p->rt->kernels, targets, c, v, backward};
-    dulm_parallel(p->rt->threads, c->n, 1, entropy_part, &job);
-    return DIFFULM_OK;
-}
-
-static diffulm_status chunk_backward(struct dulm_tape *tape, const struct dulm_targets *targets,
-                                     const struct chunk *c, const struct dulm_weights *g)
-{
-    const struct dulm_pass *p = &tape->pass;
-    const size_t d = (size_t)p->config->hidden, v = (size_t)p->config->vocabulary;
-    float *d_decoder = g->global[DULM_DECODER_W], *d_bias = g->global[DULM_DECODER_B];
-    diffulm_status rc =
-        dulm_multiply_back(p, -1, DULM_DECODER_W, c->n, d, v, c->logits, v, false, c->d_normed);
-    if (rc == DIFFULM_OK && d_decoder)
-        rc = dulm_gemm(p->rt, true, false, v, d, c->n, c->logits, v, c->normed, d, true, d_decoder,
-                       d);
-    if (rc < 0)
-        return rc;
-    if (d_bias)
-        dulm_column_sums(p->rt, c->n, v, v, c->logits, d_bias);
-    memset(c->d_act, 0, c->n * d * sizeof *c->d_act);
-    dulm_layer_norm_backward(p->rt, c->n, d, c->act, p->weights->global[DULM_HEAD_NORM_W],
-                             p->config->eps, c->d_normed, c->d_act, c->stats,
-                             g->global[DULM_HEAD_NORM_W], g->global[DULM_HEAD_NORM_B]);
-    dulm_activate_backward(p->rt, p->config->head_activation, false, c->n, d, c->dense, c->d_act,
-                           c->d_act);
-    struct dulm_pass rows = *p;
-    rows.tokens = c->n;
-    rc = dulm_linear_backward(&rows, g, -1, DULM_HEAD_DENSE_W, d, d, c->rows, c->d_act, d, false,
-                              c->d_normed);
-    for (size_t i = 0; rc == DIFFULM_OK && i < c->n; i++)
-        memcpy(tape->d_encoded + targets->position[c->first + i] * d, c->d_normed + i * d,
-               d * sizeof *c->d_normed);
-    return rc;
-}
-
 diffulm_status dulm_tape_loss(struct dulm_tape *tape, const struct dulm_targets *targets,
                               const struct dulm_weights *grads)
 {
     const struct dulm_pass *p = &tape->pass;
-    const size_t d = (size_t)p->config->hidden, v = (size_t)p->config->vocabulary;
-    size_t most = CHUNK_FLOATS / v;
-    most = most < 1 ? 1 : most;
-    most = most > targets->count ? targets->count : most;
-    diffulm_status rc = dulm_reserve(&tape->logits, &tape->logits_capacity, most * (6 * d + 2 + v));
-    if (rc < 0)
-        return rc;
     if (grads)
-        memset(tape->d_encoded, 0, p->tokens * d * sizeof *tape->d_encoded);
-    float *next = tape->logits;
-    struct chunk c = {0};
-    c.rows = take(&next, most * d);
-    c.dense = take(&next, most * d);
-    c.act = take(&next, most * d);
-    c.normed = take(&next, most * d);
-    c.d_normed = take(&next, most * d);
-    c.d_act = take(&next, most * d);
-    c.stats = take(&next, most * 2);
-    c.logits = next;
-    for (; rc == DIFFULM_OK && c.first < targets->count; c.first += c.n) {
-        c.n = targets->count - c.first < most ? targets->count - c.first : most;
-        rc = chunk_forward(tape, targets, &c, grads != NULL);
-        if (rc == DIFFULM_OK && grads)
-            rc = chunk_backward(tape, targets, &c, grads);
-    }
-    return rc;
+        memset(tape->d_encoded, 0, p->tokens * (size_t)p->config->hidden * sizeof *tape->d_encoded);
+    return dulm_head_loss(p, &dulm_head_limits, &tape->head, targets, grads, tape->encoded,
+                          tape->d_encoded);
 }
 
 diffulm_status dulm_tape_backward(struct dulm_tape *tape, const struct dulm_weights *grads)

@@ -2,7 +2,7 @@
 #ifndef DULM_ARCH_TAPE_H
 #define DULM_ARCH_TAPE_H
 
-#include "arch/block.h"
+#include "arch/head_loss.h"
 
 /* Activations of the last forward pass; buffers grow to the largest batch. One thread at a time. */
 struct dulm_tape;
@@ -18,18 +18,8 @@ diffulm_status dulm_tape_forward(struct dulm_tape *tape, const struct diffulm_ru
                                  const struct dulm_weights *weights, const struct dulm_batch *batch,
                                  const struct dulm_dropout *dropout) DIFFULM_MUST_USE;
 
-/* Positions whose cross entropy counts. */
-struct dulm_targets {
-    size_t count;
-    const size_t *position;  /* [count] packed positions, each at most once */
-    const int32_t *target;   /* [count] */
-    const float *d_ce;       /* [count] derivative of the loss by each ce */
-    const float *d_uniform;  /* [count] by each uniform_ce */
-    double *ce, *uniform_ce; /* [count] results */
-};
-
 /* Cross entropies of the targets. With grads: also the gradients of the head, and of the encoder's last
- * states for dulm_tape_backward. Logits exist for a chunk of rows at a time. */
+ * states for dulm_tape_backward. */
 diffulm_status dulm_tape_loss(struct dulm_tape *tape, const struct dulm_targets *targets,
                               const struct dulm_weights *grads) DIFFULM_MUST_USE;
 

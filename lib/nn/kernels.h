@@ -42,6 +42,9 @@ struct dulm_kernels {
     float (*max)(size_t n, const float *x); /* NaN is passed over */
     /* Sum of e^(factor (x - top)), in an order that depends on n alone. */
     double (*exp_sum)(size_t n, const float *x, float top, float factor);
+    double (*sum)(size_t n, const float *x);
+    /* In place: x = factor e^(x - top) - floor, the gradient by logits of which top and sum are known. */
+    void (*softmax_shifted)(size_t n, float *x, float top, float factor, float floor);
     /* In place: p = softmax(scale * s), each of `rows` rows of n; a row of -inf becomes zeros. */
     void (*softmax)(size_t rows, size_t n, float scale, float *s);
     /* ds = scale * p * (dp - sum(p * dp)), in place over dp. */

@@ -29,6 +29,8 @@ void K(gated_backward)(enum dulm_activation kind, size_t rows, size_t f, const f
                        const float *dy, float *du);
 float K(max)(size_t n, const float *x);
 double K(exp_sum)(size_t n, const float *x, float top, float factor);
+double K(sum)(size_t n, const float *x);
+void K(softmax_shifted)(size_t n, float *x, float top, float factor, float floor);
 void K(softmax)(size_t rows, size_t n, float scale, float *s);
 void K(softmax_backward)(size_t rows, size_t n, float scale, const float *p, float *dp);
 void K(column_sums)(size_t begin, size_t end, size_t rows, size_t stride, const float *x,

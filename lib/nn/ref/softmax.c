@@ -57,23 +57,33 @@ double K(exp_sum)(size_t n, const float *restrict x, float top, float factor)
     return total;
 }
 
+/* In blocks as above. */
+double K(sum)(size_t n, const float *x)
+{
+    double total = 0;
+    for (size_t b = 0; b < n; b += 1024)
+        total += (double)dulm_sum(n - b < 1024 ? n - b : 1024, x + b);
+    return total;
+}
+
+void K(softmax_shifted)(size_t n, float *x, float top, float factor, float floor)
+{
+    float *restrict p = x;
+    for (size_t j = 0; j < n; j++)
+        p[j] = factor * dulm_exp(p[j] - top) - floor;
+}
+
 void K(cross_entropy)(size_t n, float *logits, size_t target, float d_ce, float d_uniform,
                       double *ce, double *uniform_ce)
 {
     const float top = dulm_max(n, logits);
     const double sum = K(exp_sum)(n, logits, top, 1);
     const double lse = (double)top + log(sum);
-    double mean = 0;
-    for (size_t b = 0; b < n; b += 1024)
-        mean += (double)dulm_sum(n - b < 1024 ? n - b : 1024, logits + b);
     *ce = lse - (double)logits[target];
-    *uniform_ce = lse - mean / (double)n;
+    *uniform_ce = lse - K(sum)(n, logits) / (double)n;
     if (d_ce == 0 && d_uniform == 0)
         return;
-    const float factor = (float)((double)(d_ce + d_uniform) / sum);
-    const float floor = d_uniform / (float)n;
-    float *restrict x = logits;
-    for (size_t j = 0; j < n; j++)
-        x[j] = factor * dulm_exp(x[j] - top) - floor;
-    x[target] -= d_ce;
+    K(softmax_shifted)
+    (n, logits, top, (float)((double)(d_ce + d_uniform) / sum), d_uniform / (float)n);
+    logits[target] -= d_ce;
 }
