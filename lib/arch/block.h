@@ -51,6 +51,10 @@ struct dulm_pass {
 diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int weight_slot,
                                 size_t rows, size_t in, size_t out, const float *x, const float *b,
                                 float *y, size_t ldy) DIFFULM_MUST_USE;
+/* The same by rows [first, first + out) of W; b begins with row `first`. */
+diffulm_status dulm_multiply_range(const struct dulm_pass *pass, int layer, int weight_slot,
+                                   size_t first, size_t rows, size_t in, size_t out, const float *x,
+                                   const float *b, float *y, size_t ldy) DIFFULM_MUST_USE;
 /* dx[rows, in] (+)= dy[rows, out] (lddy) W, of weights that are not in 8 bits. */
 diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int weight_slot,
                                   size_t rows, size_t in, size_t out, const float *dy, size_t lddy,

@@ -18,24 +18,41 @@ static float *values(const struct dulm_weights *w, int layer, int slot)
     return layer < 0 ? w->global[slot] : w->layer[layer].slot[slot];
 }
 
+/* Where bfloat16 products find a matrix ready: stored so, or rounded once; false: nowhere. */
+static bool find_rounded(const struct dulm_pass *pass, int layer, int slot,
+                         struct dulm_matrix16 *out)
+{
+    const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
+    if (!half)
+        return dulm_rounded_find(pass->rounded, values(pass->weights, layer, slot), out);
+    *out = (struct dulm_matrix16){.values = half->values};
+    return half->bfloat && pass->rt->precision == DIFFULM_PRECISION_BF16;
+}
+
+diffulm_status dulm_multiply_range(const struct dulm_pass *pass, int layer, int slot, size_t first,
+                                   size_t rows, size_t in, size_t out, const float *x,
+                                   const float *b, float *y, size_t ldy)
+{
+    const struct dulm_matrix8 *bytes = dulm_quantized_at(pass->quantized, layer, slot);
+    struct dulm_matrix16 rounded;
+    if (bytes)
+        return dulm_gemm_int8(pass->rt, rows, out, in, x, bytes, first, b, y, ldy);
+    if (find_rounded(pass, layer, slot, &rounded))
+        return dulm_gemm_rounded(pass->rt, rows, out, in, x, in, &rounded, first, b, y, ldy);
+    const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
+    if (b)
+        dulm_fill_rows(pass->rt, rows, out, ldy, b, y);
+    return half ? dulm_gemm_half(pass->rt, true, rows, out, in, x, in,
+                                 dulm_half_from(*half, first * in), b != NULL, y, ldy)
+                : dulm_gemm(pass->rt, false, true, rows, out, in, x, in,
+                            values(pass->weights, layer, slot) + first * in, in, b != NULL, y, ldy);
+}
+
 diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int slot, size_t rows,
                                 size_t in, size_t out, const float *x, const float *b, float *y,
                                 size_t ldy)
 {
-    const struct dulm_matrix8 *bytes = dulm_quantized_at(pass->quantized, layer, slot);
-    if (bytes)
-        return dulm_gemm_int8(pass->rt, rows, out, in, x, bytes, b, y, ldy);
-    const float *w = values(pass->weights, layer, slot);
-    const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
-    const bool ready = half && half->bfloat && pass->rt->precision == DIFFULM_PRECISION_BF16;
-    const uint16_t *rounded = ready ? half->values : dulm_rounded_find(pass->rounded, w);
-    if (b)
-        dulm_fill_rows(pass->rt, rows, out, ldy, b, y);
-    if (half && !ready)
-        return dulm_gemm_half(pass->rt, true, rows, out, in, x, in, *half, b != NULL, y, ldy);
-    return rounded
-               ? dulm_gemm_rounded(pass->rt, rows, out, in, x, in, rounded, b != NULL, y, ldy)
-               : dulm_gemm(pass->rt, false, true, rows, out, in, x, in, w, in, b != NULL, y, ldy);
+    return dulm_multiply_range(pass, layer, slot, 0, rows, in, out, x, b, y, ldy);
 }
 
 diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int slot, size_t rows,
