@@ -1,7 +1,9 @@
 /* measure.c: one thing in a process of its own, of a model of any dimensions: its time and the process's peak memory, as a JSON
  * line. benchmarks/memory.py, scaling.py and predict.py start it; what it is told is in the usage below.
  *   nothing     a runtime and a model of nearly no weights: what the process and its libraries need
+ *   packing     and oneDNN's plans for packed matrices, as loading in 8 bits makes them
  *   products    and products as a step takes them: what their compiled code and oneDNN need
+ *   stored      those by matrices as they lie, as a file in bfloat16 has them
  *   gradients   and as an update takes them
  *   load        a folder is opened
  *   step        one denoising step of rows whose second halves are masked, logits of those halves
@@ -16,9 +18,21 @@
 #include "nn/int8.h"
 #include "nn/rounded.h"
 
-enum thing { NOTHING, PRODUCTS, GRADIENTS, LOAD, STEP, GENERATION, UPDATE, THINGS };
+enum thing {
+    NOTHING,
+    PACKING,
+    PRODUCTS,
+    STORED,
+    GRADIENTS,
+    LOAD,
+    STEP,
+    GENERATION,
+    UPDATE,
+    THINGS
+};
 
-static const char *const things[THINGS] = {"nothing", "products",   "gradients", "load",
+static const char *const things[THINGS] = {"nothing", "packing",    "products",
+                                           "stored",  "gradients",  "load",
                                            "step",    "generation", "update"};
 static const char *const precisions[] = {"float32", "bfloat16", "int8"};
 static const char *const attentions[] = {"full", "prefix_lm", "causal"};
@@ -84,7 +98,7 @@ static long kib_of(const char *name)
 static struct dulm_packed *packed_of(const struct task *t, size_t n, size_t k)
 {
     struct dulm_packed *packed = NULL;
-    if (t->thing == PRODUCTS && t->precision != DIFFULM_PRECISION_F32)
+    if (t->thing < STORED && t->precision != DIFFULM_PRECISION_F32)
         must(dulm_packed_create(t->runtime,
                                 t->precision == DIFFULM_PRECISION_INT8 ? DULM_PACKED_INT8
                                                                        : DULM_PACKED_BF16,
@@ -101,8 +115,8 @@ static void multiply(const struct task *t, size_t m, size_t n, size_t k, float *
     const struct dulm_matrix16 rounded = {(const uint16_t *)(const void *)b, packed, 0};
     if (t->precision == DIFFULM_PRECISION_INT8)
         must(dulm_gemm_int8(t->runtime, m, n, k, a, &bytes, 0, NULL, c, n));
-    else if (packed)
-        must(dulm_gemm_rounded(t->runtime, m, n, k, a, k, &rounded, 0, NULL, c, n));
+    else if (packed || t->thing == STORED)
+        must(dulm_gemm_rounded(t->runtime, m, n, k, a, k, &rounded, 0, b, c, n));
     else
         must(dulm_gemm(t->runtime, false, true, m, n, k, a, k, b, k, true, c, n));
     dulm_packed_destroy(packed);
@@ -219,9 +233,15 @@ static void act(struct task *t)
     case NOTHING:
         diffulm_model_unref(make_geometry(t->runtime, &nearly_nothing));
         break;
+    case PACKING:
+        diffulm_model_unref(make_geometry(t->runtime, &nearly_nothing));
+        for (size_t k = 256; k <= 1024; k *= 2)
+            dulm_packed_destroy(packed_of(t, 2 * k, k));
+        break;
     case THINGS:
         break;
     case PRODUCTS:
+    case STORED:
     case GRADIENTS:
         multiply_much(t);
         break;
