@@ -51,15 +51,29 @@ struct product {
     diffulm_runtime *runtime;
     size_t m, n, k;
     float *a, *b, *c;
+    struct dulm_packed *packed; /* of zeros, as b is */
 };
+
+static void pack(struct product *p)
+{
+    if (precision != DIFFULM_PRECISION_INT8)
+        return;
+    if (dulm_packed_create(p->runtime, DULM_PACKED_INT8, p->n, p->k, p->n, &p->packed) < 0)
+        exit(1);
+    if (p->packed)
+        dulm_packed_write(p->runtime, p->packed, 0, p->n, p->b);
+}
 
 static diffulm_status multiply(void *user)
 {
     struct product *p = user;
     if (precision == DIFFULM_PRECISION_INT8) {
         /* Zeros, whose sums are zeros too. */
-        const struct dulm_matrix8 w = {(const int8_t *)p->b, p->c, (const int32_t *)(void *)p->b};
-        return dulm_gemm_int8(p->runtime, p->m, p->n, p->k, p->a, &w, NULL, p->c, p->n);
+        const struct dulm_matrix8 w = {.values = (const int8_t *)p->b,
+                                       .scales = p->c,
+                                       .sums = (const int32_t *)(void *)p->b,
+                                       .packed = p->packed};
+        return dulm_gemm_int8(p->runtime, p->m, p->n, p->k, p->a, &w, 0, NULL, p->c, p->n);
     }
     return dulm_gemm(p->runtime, false, true, p->m, p->n, p->k, p->a, p->k, p->b, p->k, false, p->c,
                      p->n);
@@ -70,10 +84,12 @@ static void bench_kernels(diffulm_runtime *runtime)
     static const size_t shapes[][3] = {
         {512, 768, 768}, {512, 3072, 768}, {512, 768, 3072}, {32, 768, 768}, {64, 64, 64}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        struct product p = {runtime, shapes[i][0], shapes[i][1], shapes[i][2], NULL, NULL, NULL};
+        struct product p = {runtime, shapes[i][0], shapes[i][1], shapes[i][2],
+                            NULL,    NULL,         NULL,         NULL};
         p.a = calloc(p.m * p.k, sizeof(float));
         p.b = calloc(p.n * p.k, sizeof(float));
         p.c = calloc(p.m * p.n, sizeof(float));
+        pack(&p);
         double best, median;
         measure(multiply, &p, &best, &median);
         printf("{\"bench\": \"gemm\", \"m\": %zu, \"n\": %zu, \"k\": %zu, \"threads\": %d, \"ms\": "
@@ -81,6 +97,7 @@ static void bench_kernels(diffulm_runtime *runtime)
                "\"median_ms\": %.4f, \"gflops\": %.1f}\n",
                p.m, p.n, p.k, threads, best, median,
                2e-6 * (double)p.m * (double)p.n * (double)p.k / best);
+        dulm_packed_destroy(p.packed);
         free(p.a);
         free(p.b);
         free(p.c);

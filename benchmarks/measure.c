@@ -1,7 +1,9 @@
 /* measure.c: one thing in a process of its own, of a model of any dimensions: its time and the process's peak memory, as a JSON
  * line. benchmarks/memory.py, scaling.py and predict.py start it; what it is told is in the usage below.
  *   nothing     a runtime and a model of nearly no weights: what the process and its libraries need
+ *   packing     and oneDNN's plans for packed matrices, as loading in 8 bits makes them
  *   products    and products as a step takes them: what their compiled code and oneDNN need
+ *   stored      those by matrices as they lie, as a file in bfloat16 has them
  *   gradients   and as an update takes them
  *   load        a folder is opened
  *   step        one denoising step of rows whose second halves are masked, logits of those halves
@@ -14,10 +16,23 @@
 #include "base/thread.h"
 #include "geometry.h"
 #include "nn/int8.h"
+#include "nn/rounded.h"
 
-enum thing { NOTHING, PRODUCTS, GRADIENTS, LOAD, STEP, GENERATION, UPDATE, THINGS };
+enum thing {
+    NOTHING,
+    PACKING,
+    PRODUCTS,
+    STORED,
+    GRADIENTS,
+    LOAD,
+    STEP,
+    GENERATION,
+    UPDATE,
+    THINGS
+};
 
-static const char *const things[THINGS] = {"nothing", "products",   "gradients", "load",
+static const char *const things[THINGS] = {"nothing", "packing",    "products",
+                                           "stored",  "gradients",  "load",
                                            "step",    "generation", "update"};
 static const char *const precisions[] = {"float32", "bfloat16", "int8"};
 static const char *const attentions[] = {"full", "prefix_lm", "causal"};
@@ -80,14 +95,32 @@ static long kib_of(const char *name)
     return kib;
 }
 
+/* Never written, as the other factors are. */
+static struct dulm_packed *packed_of(const struct task *t, size_t n, size_t k)
+{
+    struct dulm_packed *packed = NULL;
+    if (t->thing < STORED && t->precision != DIFFULM_PRECISION_F32)
+        must(dulm_packed_create(t->runtime,
+                                t->precision == DIFFULM_PRECISION_INT8 ? DULM_PACKED_INT8
+                                                                       : DULM_PACKED_BF16,
+                                n, k, n, &packed));
+    return packed;
+}
+
 /* One product of this shape, and with gradients those that follow from it. */
 static void multiply(const struct task *t, size_t m, size_t n, size_t k, float *a, float *b,
-                     const struct dulm_matrix8 *w, float *c)
+                     const int32_t *sums, float *c)
 {
+    struct dulm_packed *packed = packed_of(t, n, k);
+    const struct dulm_matrix8 bytes = {(const int8_t *)b, b, sums, packed, 0};
+    const struct dulm_matrix16 rounded = {(const uint16_t *)(const void *)b, packed, 0};
     if (t->precision == DIFFULM_PRECISION_INT8)
-        must(dulm_gemm_int8(t->runtime, m, n, k, a, w, NULL, c, n));
+        must(dulm_gemm_int8(t->runtime, m, n, k, a, &bytes, 0, NULL, c, n));
+    else if (packed || t->thing == STORED)
+        must(dulm_gemm_rounded(t->runtime, m, n, k, a, k, &rounded, 0, b, c, n));
     else
         must(dulm_gemm(t->runtime, false, true, m, n, k, a, k, b, k, true, c, n));
+    dulm_packed_destroy(packed);
     if (t->thing != GRADIENTS)
         return;
     must(dulm_gemm(t->runtime, false, false, m, k, n, a, n, b, k, false, c, k));
@@ -113,18 +146,15 @@ static void multiply_much(const struct task *t)
     const size_t rows = (size_t)t->rows * (size_t)t->tokens, most = rows > N ? rows : N;
     float *a = room(most * N, sizeof *a), *b = room(most * N, sizeof *b);
     float *c = room(most * N, sizeof *c);
-    int8_t *bytes = room((size_t)N * N, 1);
     int32_t *sums = room(N, sizeof *sums);
-    const struct dulm_matrix8 w = {bytes, b, sums};
     for (size_t m = (rows + 1) / 2; m <= rows; m += rows / 2)
         for (size_t n = N / 2; n <= N; n *= 2)
             for (size_t k = N / 2; k <= N; k *= 2)
-                multiply(t, m, n, k, a, b, &w, c);
+                multiply(t, m, n, k, a, b, sums, c);
     dulm_parallel(t->threads, (size_t)t->threads, 1, attend, t->runtime);
     free(a);
     free(b);
     free(c);
-    free(bytes);
     free(sums);
 }
 
@@ -206,9 +236,15 @@ static void act(struct task *t)
     case NOTHING:
         diffulm_model_unref(make_geometry(t->runtime, &nearly_nothing));
         break;
+    case PACKING:
+        diffulm_model_unref(make_geometry(t->runtime, &nearly_nothing));
+        for (size_t k = 256; k <= 1024; k *= 2)
+            dulm_packed_destroy(packed_of(t, 2 * k, k));
+        break;
     case THINGS:
         break;
     case PRODUCTS:
+    case STORED:
     case GRADIENTS:
         multiply_much(t);
         break;

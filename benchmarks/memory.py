@@ -18,7 +18,7 @@ TILE = 64  # rows of logits at a time (diffusion/step.c)
 LOGITS, LOGITS_ROWS, LOGITS_TILE = 32 << 20, 512, 2048  # numbers, rows and pieces of an update's logits (arch/head_loss.c)
 BLOCK, INNER = 8 << 20, 16384  # of copies in bfloat16 (nn/bf16.c)
 WIDE = 1 << 20  # numbers of a matrix in 16 bits that are widened at a time (nn/half.c)
-ROWS8, RESULTS8 = 256, 1 << 18  # of a block in 8 bits (nn/int8.c)
+AT_ONCE, TILE_ROWS, TILE_COLUMNS = 512, 64, 128  # of a product by packed matrices (nn/packed.c)
 GIVEN = DENOISED = 0.5  # share of a row, as measure.c makes them
 MASKED = 0.5  # of an update's targets, on average
 LORA = 16
@@ -75,20 +75,23 @@ def weights(g, thing, stored, precision, window, words):
     return FLOAT * p
 
 
+def packed_copies(products, precision, threads):
+    """Bytes that products by packed matrices keep: rounded activations, and a tile of sums for each thread (nn/packed.c)."""
+    size = {"bfloat16": 2, "int8": 1}[precision]
+    longest = max((min(p.m, AT_ONCE) * (p.k * size + 8) for p in products if p.what != "attention"), default=0)
+    return longest + threads * TILE_ROWS * TILE_COLUMNS * FLOAT
+
+
 def copies(products, precision):
-    """Bytes of the copies that products keep: of the largest block (nn/bf16.c, nn/int8.c)."""
+    """Bytes of the copies that products in bfloat16 keep: of the largest block (nn/bf16.c)."""
     if precision == "float32":
         return 0
     most = 0
     for p in products:
         if p.what == "attention":
             continue
-        if precision == "int8":
-            rows = min(p.m, ROWS8)
-            most = max(most, rows * (4 * min(p.n, RESULTS8 // rows) + 8 + p.k))
-        else:
-            k = min(p.k, INNER)
-            most = max(most, 2 * k * (min(p.m, BLOCK // k) + min(p.n, BLOCK // k)))
+        k = min(p.k, INNER)
+        most = max(most, 2 * k * (min(p.m, BLOCK // k) + min(p.n, BLOCK // k)))
     return most
 
 
@@ -102,9 +105,7 @@ def scoring(g, rows, tokens, threads, precision, kept):
     if kept:
         floats += 2 * g.layers * d * int(GIVEN * all_tokens)
     products = counts.forward(g, all_tokens, tokens, min(TILE, int(DENOISED * all_tokens)))
-    if precision == "bfloat16":  # the weights' copies are the model's own: those of one factor alone
-        products = [p._replace(n=0) for p in products]
-    return FLOAT * floats + 150 * all_tokens + copies(products, precision)
+    return FLOAT * floats + 150 * all_tokens + (packed_copies(products, precision, threads) if precision != "float32" else 0)
 
 
 def training(g, rows, tokens, threads, precision, lora, recompute):
@@ -131,10 +132,11 @@ def predict(g, case, args, constant, window):
         return constant["gradients", precision] + training(g, rows, args.tokens, args.threads, precision, options.get("lora", 0), options.get("recompute", 0))
     held = weights(g, thing, stored, precision, window, lambda w: words_touched(g, args.rows, args.tokens, w))
     if thing == "load":
-        return constant["nothing",] + held
+        return constant["packing" if stored == "int8" else "nothing",] + held
     multiplied = "int8" if stored == "int8" else precision
     kept = options.get("attention") == "prefix_lm"
-    return constant["products", multiplied] + held + scoring(g, args.rows, args.tokens, args.threads, multiplied, kept)
+    in_place = stored == precision == "bfloat16"
+    return constant["stored" if in_place else "products", multiplied] + held + scoring(g, args.rows, args.tokens, args.threads, multiplied, kept)
 
 
 def mapped_window(path):
@@ -156,12 +158,16 @@ def constants(args):
     def peak(rows, *options):
         line = counts.lines([args.measure, "--rounds", 0, "--threads", args.threads, "--rows", rows, "--tokens", args.tokens, *options])[0]
         return 1024 * line["peak_kib"]
-    found = {("nothing",): peak(args.rows, "--do", "nothing")}
+    found = {("nothing",): peak(args.rows, "--do", "nothing"), ("packing",): peak(args.rows, "--do", "packing", "--precision", "int8")}
     for precision in args.precisions.split(","):
-        for what in ("products",) if precision == "int8" else ("products", "gradients"):
+        for what in {"float32": ("products", "gradients"), "bfloat16": ("products", "stored", "gradients"), "int8": ("products",)}[precision]:
             rows = args.rows * (2 if what == "gradients" else 1)
             largest, result = counts.Product(rows * args.tokens, 1024, 1024, 1, "layers"), max(rows * args.tokens, 1024) if what == "gradients" else rows * args.tokens
-            found[what, precision] = peak(rows, "--do", what, "--precision", precision) - FLOAT * 1024 * result - copies([largest], precision)
+            if precision == "float32" or what == "gradients":
+                kept = copies([largest], precision)
+            else:
+                kept = packed_copies([largest], precision, args.threads if what == "products" else 0)
+            found[what, precision] = peak(rows, "--do", what, "--precision", precision) - FLOAT * 1024 * result - kept
     return found
 
 

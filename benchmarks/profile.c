@@ -8,6 +8,7 @@
 #include "diffusion/policy.h"
 #include "geometry.h"
 #include "nn/int8.h"
+#include "nn/rounded.h"
 
 enum op {
     PRODUCTS_FORWARD,
@@ -93,28 +94,29 @@ diffulm_status __wrap_dulm_gemm_linear(const struct diffulm_runtime *rt, size_t 
 }
 
 diffulm_status __real_dulm_gemm_rounded(const struct diffulm_runtime *, size_t, size_t, size_t,
-                                        const float *, size_t, const uint16_t *, bool, float *,
-                                        size_t);
+                                        const float *, size_t, const struct dulm_matrix16 *, size_t,
+                                        const float *, float *, size_t);
 diffulm_status __wrap_dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t m, size_t n,
-                                        size_t k, const float *a, size_t lda, const uint16_t *b,
-                                        bool accumulate, float *c, size_t ldc)
+                                        size_t k, const float *a, size_t lda,
+                                        const struct dulm_matrix16 *w, size_t first,
+                                        const float *bias, float *c, size_t ldc)
 {
     const double start = now();
-    const diffulm_status rc = __real_dulm_gemm_rounded(rt, m, n, k, a, lda, b, accumulate, c, ldc);
+    const diffulm_status rc = __real_dulm_gemm_rounded(rt, m, n, k, a, lda, w, first, bias, c, ldc);
     add(PRODUCTS_FORWARD, start, 2 * product_of(m, n) * (double)k,
-        4 * product_of(m, k) + 2 * product_of(n, k) + 4 * product_of(m, n) * (accumulate ? 2 : 1));
+        4 * product_of(m, k) + 2 * product_of(n, k) + 4 * product_of(m, n));
     return rc;
 }
 
 diffulm_status __real_dulm_gemm_int8(const struct diffulm_runtime *, size_t, size_t, size_t,
-                                     const float *, const struct dulm_matrix8 *, const float *,
-                                     float *, size_t);
+                                     const float *, const struct dulm_matrix8 *, size_t,
+                                     const float *, float *, size_t);
 diffulm_status __wrap_dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
-                                     const float *x, const struct dulm_matrix8 *w,
+                                     const float *x, const struct dulm_matrix8 *w, size_t first,
                                      const float *bias, float *y, size_t ldy)
 {
     const double start = now();
-    const diffulm_status rc = __real_dulm_gemm_int8(rt, m, n, k, x, w, bias, y, ldy);
+    const diffulm_status rc = __real_dulm_gemm_int8(rt, m, n, k, x, w, first, bias, y, ldy);
     add(PRODUCTS_FORWARD, start, 2 * product_of(m, n) * (double)k,
         4 * product_of(m, k) + product_of(n, k) + 4 * product_of(m, n));
     return rc;
@@ -284,18 +286,27 @@ static double peak_of(diffulm_runtime *runtime)
     double best = 1e9;
     if (!x || !bytes)
         exit(1);
-    const struct dulm_matrix8 w = {bytes, x, (const int32_t *)(const void *)x}; /* zeros */
+    struct dulm_matrix8 w = {
+        .values = bytes, .scales = x, .sums = (const int32_t *)(const void *)x};
+    struct dulm_packed *packed = NULL; /* of zeros */
+    if (runtime->precision == DIFFULM_PRECISION_INT8 &&
+        dulm_packed_create(runtime, DULM_PACKED_INT8, N, N, N, &packed) < 0)
+        exit(1);
+    if (packed)
+        dulm_packed_write(runtime, packed, 0, N, bytes);
+    w.packed = packed;
     for (int i = 0; i < 5; i++) {
         const double start = now();
         const diffulm_status rc =
             runtime->precision == DIFFULM_PRECISION_INT8
-                ? __real_dulm_gemm_int8(runtime, N, N, N, x + N * N, &w, NULL, x + 2 * N * N, N)
+                ? __real_dulm_gemm_int8(runtime, N, N, N, x + N * N, &w, 0, NULL, x + 2 * N * N, N)
                 : __real_dulm_gemm(runtime, false, false, N, N, N, x, N, x + N * N, N, false,
                                    x + 2 * N * N, N);
         if (rc < 0)
             exit(1);
         best = now() - start < best ? now() - start : best;
     }
+    dulm_packed_destroy(packed);
     free(bytes);
     free(x);
     return 2e-9 * N * (double)N * N / best;

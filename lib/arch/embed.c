@@ -28,8 +28,7 @@ static void gather(void *user, size_t begin, size_t end, int worker)
         float *restrict x = j->x + t * d;
         const size_t token = (size_t)p->batch->tokens[t];
         if (bytes)
-            for (size_t i = 0; i < d; i++)
-                x[i] = bytes->scales[token] * (float)bytes->values[token * d + i];
+            dulm_matrix8_row(bytes, d, token, x);
         else if (half)
             (half->bfloat ? kernels->from_bf16 : kernels->from_f16)(d, half->values + token * d, x);
         else

@@ -18,29 +18,35 @@ static float *values(const struct dulm_weights *w, int layer, int slot)
     return layer < 0 ? w->global[slot] : w->layer[layer].slot[slot];
 }
 
+/* Where bfloat16 products find a matrix ready: stored so, or rounded once; false: nowhere. */
+static bool find_rounded(const struct dulm_pass *pass, int layer, int slot,
+                         struct dulm_matrix16 *out)
+{
+    const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
+    if (!half)
+        return dulm_rounded_find(pass->rounded, values(pass->weights, layer, slot), out);
+    *out = (struct dulm_matrix16){.values = half->values};
+    return half->bfloat && pass->rt->precision == DIFFULM_PRECISION_BF16;
+}
+
 diffulm_status dulm_multiply_range(const struct dulm_pass *pass, int layer, int slot, size_t first,
                                    size_t rows, size_t in, size_t out, const float *x,
                                    const float *b, float *y, size_t ldy)
 {
     const struct dulm_matrix8 *bytes = dulm_quantized_at(pass->quantized, layer, slot);
-    if (bytes) {
-        const struct dulm_matrix8 part = {bytes->values + first * in, bytes->scales + first,
-                                          bytes->sums + first};
-        return dulm_gemm_int8(pass->rt, rows, out, in, x, &part, b, y, ldy);
-    }
+    struct dulm_matrix16 rounded;
+    if (bytes)
+        return dulm_gemm_int8(pass->rt, rows, out, in, x, bytes, first, b, y, ldy);
+    if (find_rounded(pass, layer, slot, &rounded))
+        return dulm_gemm_rounded(pass->rt, rows, out, in, x, in, &rounded, first, b, y, ldy);
     const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
-    const bool ready = half && half->bfloat && pass->rt->precision == DIFFULM_PRECISION_BF16;
-    const float *w = half ? NULL : values(pass->weights, layer, slot) + first * in;
-    const uint16_t *rounded =
-        ready ? half->values + first * in : (half ? NULL : dulm_rounded_find(pass->rounded, w));
-    if (!half && !rounded)
-        return dulm_gemm_linear(pass->rt, rows, in, out, x, w, b, y, ldy);
+    if (!half)
+        return dulm_gemm_linear(pass->rt, rows, in, out, x,
+                                values(pass->weights, layer, slot) + first * in, b, y, ldy);
     if (b)
         dulm_fill_rows(pass->rt, rows, out, ldy, b, y);
-    return half && !ready
-               ? dulm_gemm_half(pass->rt, true, rows, out, in, x, in,
-                                dulm_half_from(*half, first * in), b != NULL, y, ldy)
-               : dulm_gemm_rounded(pass->rt, rows, out, in, x, in, rounded, b != NULL, y, ldy);
+    return dulm_gemm_half(pass->rt, true, rows, out, in, x, in, dulm_half_from(*half, first * in),
+                          b != NULL, y, ldy);
 }
 
 diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int slot, size_t rows,

@@ -16,7 +16,7 @@ struct loader {
     const struct dulm_tensor **found;
     bool fresh_head;
     uint64_t seed;
-    size_t byte_rows; /* of the matrices in 8 bits */
+    bool has_bytes; /* matrices in 8 bits */
 };
 
 static const struct dulm_tensor *find_exact(struct loader *l, const char *name)
@@ -136,7 +136,7 @@ static diffulm_status match(struct loader *l, size_t *copied)
         if (rc < 0)
             return rc;
         if (l->found[i]->dtype == DULM_I8)
-            l->byte_rows += (size_t)p->shape[0];
+            l->has_bytes = true;
         else if (!in_place(l->found[i]) && !kept_in_16_bits(p, l->found[i]))
             *copied += p->elements;
         if (p->layer < 0 && p->slot == DULM_WORDS)
@@ -158,32 +158,46 @@ static void make_head(const struct loader *l, const struct dulm_parameter *p, fl
     }
 }
 
-/* The matrices in 8 bits, used where they lie. */
+/* Sums of a matrix in 8 bits, and its packed copy where there is one: the file's is then let go of. */
+static void take_bytes(const struct diffulm_model *m, const struct dulm_parameter *p,
+                       const int8_t *stored, const struct dulm_matrix8_parts *parts)
+{
+    const size_t rows = (size_t)p->shape[0], columns = (size_t)p->shape[1];
+    const size_t most = DULM_COPIED_AT_ONCE / columns + 1;
+    for (size_t r = 0, n; r < rows; r += n) {
+        n = rows - r < most ? rows - r : most;
+        dulm_sum_rows_int8(m->runtime, n, columns, stored + r * columns, parts->sums + r);
+        if (!parts->packed)
+            continue;
+        dulm_packed_write(m->runtime, parts->packed, r, n, stored + r * columns);
+        dulm_model_let_go(m, stored + r * columns, n * columns);
+    }
+}
+
+/* The matrices in 8 bits: packed, or used where they lie. */
 static diffulm_status point_bytes(struct loader *l)
 {
     struct diffulm_model *m = l->model;
     struct dulm_quantized *q = NULL;
-    diffulm_status rc =
-        l->byte_rows ? dulm_quantized_create(&m->config, l->byte_rows, 0, &q) : DIFFULM_OK;
+    diffulm_status rc = l->has_bytes ? dulm_quantized_create(m, &q) : DIFFULM_OK;
     if (rc < 0 || !q)
         return rc;
     atomic_store(&m->quantized, q);
-    size_t row = 0;
     for (size_t i = 0; i < m->parameter_count; i++) {
         const struct dulm_parameter *p = &m->parameters[i];
         const struct dulm_tensor *t = l->found[i];
         if (!t || t->dtype != DULM_I8)
             continue;
-        const size_t rows = (size_t)p->shape[0], columns = (size_t)p->shape[1];
-        dulm_widen(DULM_F32, find_scales(l, t)->data, rows, q->scales + row);
-        for (size_t r = 0; r < rows; r++)
-            if (!isfinite(q->scales[row + r]))
+        struct dulm_matrix8_parts parts;
+        rc = dulm_quantized_enter(q, m, i, t->data, &parts);
+        if (rc < 0)
+            return rc;
+        dulm_widen(DULM_F32, find_scales(l, t)->data, (size_t)p->shape[0], parts.scales);
+        for (size_t r = 0; r < (size_t)p->shape[0]; r++)
+            if (!isfinite(parts.scales[r]))
                 return dulm_fail(DIFFULM_E_FORMAT, "%s: tensor %s_scale: row %zu is not finite",
                                  dulm_place_label(l->place), t->name, r);
-        dulm_sum_rows_int8(m->runtime, rows, columns, t->data, q->sums + row);
-        dulm_quantized_set(q, &m->config, p,
-                           (struct dulm_matrix8){t->data, q->scales + row, q->sums + row});
-        row += rows;
+        take_bytes(m, p, t->data, &parts);
     }
     return DIFFULM_OK;
 }

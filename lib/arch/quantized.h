@@ -8,31 +8,43 @@
 struct dulm_quantized {
     struct dulm_matrix8 global[DULM_GLOBALS];
     struct dulm_matrix8 *layer; /* [layers * DULM_LAYER_SLOTS] */
-    int8_t *values;             /* of all matrices; NULL: they lie in the model's file */
     float *scales;              /* of all rows */
     int32_t *sums;
+    /* [parameters] what the table keeps of each: packed, or values where they are not used where they lie */
+    struct dulm_packed **packed;
+    int8_t **values;
+    size_t parameters;
 };
 
 /* Whether a parameter can be kept in 8 bits: what is multiplied by, and the words. */
 bool dulm_quantizable(const struct dulm_parameter *p);
 
-/* Room for `rows` rows of all matrices together and, unless 0, `elements` values. */
-diffulm_status dulm_quantized_create(const struct dulm_config *config, size_t rows, size_t elements,
+diffulm_status dulm_quantized_create(const struct diffulm_model *model,
                                      struct dulm_quantized **out) DIFFULM_MUST_USE;
 void dulm_quantized_destroy(struct dulm_quantized *quantized);
-/* Points a parameter at its matrix; stacked and tied slots follow. */
-void dulm_quantized_set(struct dulm_quantized *quantized, const struct dulm_config *config,
-                        const struct dulm_parameter *p, struct dulm_matrix8 matrix);
+/* Where the parts of a matrix are to be filled in: its values packed or, where products gain nothing from that, row by row. Both
+ * NULL: they are used where they are stored. */
+struct dulm_matrix8_parts {
+    struct dulm_packed *packed;
+    int8_t *values;
+    float *scales;
+    int32_t *sums;
+};
+/* Enters parameter `index`, whose values are at `stored` or, where that is NULL, need memory. Stacked and tied slots follow. */
+diffulm_status dulm_quantized_enter(struct dulm_quantized *quantized,
+                                    const struct diffulm_model *model, size_t index,
+                                    const int8_t *stored,
+                                    struct dulm_matrix8_parts *out) DIFFULM_MUST_USE;
 /* NULL: there is none. `quantized` may be NULL. */
 const struct dulm_matrix8 *dulm_quantized_at(const struct dulm_quantized *quantized, int layer,
                                              int slot);
 
-/* Rounds one parameter's values: values [elements], scales and sums [shape[0]]. wide: [room] floats, a row or more, for values
- * that are kept in 16 bits. */
-struct dulm_matrix8 dulm_quantize(const struct diffulm_model *model, const struct dulm_parameter *p,
-                                  float *wide, size_t room, int8_t *values, float *scales,
-                                  int32_t *sums);
-/* Room for dulm_quantize of any matrix of the model. */
+/* Rounds rows [first, first + count) of a parameter: values [count, columns], scales [count]. wide: [room] floats, a row or more,
+ * for values that are kept in 16 bits. */
+void dulm_quantize_rows(const struct diffulm_model *model, const struct dulm_parameter *p,
+                        size_t first, size_t count, float *wide, size_t room, int8_t *values,
+                        float *scales);
+/* Room for dulm_quantize_rows of any matrix of the model. */
 size_t dulm_quantize_room(const struct diffulm_model *model);
 
 /* The matrices of a model: its file's, or made by the first call and kept as long as the model; models with an adapter share

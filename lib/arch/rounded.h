@@ -4,6 +4,7 @@
 #define DULM_ARCH_ROUNDED_H
 
 #include "arch/model.h"
+#include "nn/rounded.h"
 
 struct dulm_rounded;
 
@@ -11,8 +12,9 @@ struct dulm_rounded;
  * model below. *out is NULL in single precision. Any thread. */
 diffulm_status dulm_rounded_of(const struct diffulm_model *model,
                                const struct dulm_rounded **out) DIFFULM_MUST_USE;
-/* The copy of a matrix, or of a part of one, by where its values are; NULL: there is none. `rounded` may be NULL. */
-const uint16_t *dulm_rounded_find(const struct dulm_rounded *rounded, const float *values);
+/* The copy of a matrix, or of a part of one, by where its values are; false: there is none. `rounded` may be NULL. */
+bool dulm_rounded_find(const struct dulm_rounded *rounded, const float *values,
+                       struct dulm_matrix16 *out);
 void dulm_rounded_destroy(struct dulm_rounded *rounded);
 
 #endif

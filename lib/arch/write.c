@@ -35,7 +35,6 @@ struct writer {
     size_t count;
     char *next;   /* narrowed values */
     float *scale; /* [rows of all matrices] */
-    int32_t *sum; /* [rows of one] */
     float
         *wide; /* [room], values of a parameter that the model does not keep in single precision */
     size_t room;
@@ -50,16 +49,12 @@ static size_t most_elements_to_widen(const struct diffulm_model *m)
     return most;
 }
 
-static size_t rows_in_8_bits(const struct diffulm_model *m, size_t *most)
+static size_t rows_in_8_bits(const struct diffulm_model *m)
 {
     size_t rows = 0;
-    *most = 0;
     for (size_t i = 0; i < m->parameter_count; i++)
-        if (dulm_quantizable(&m->parameters[i])) {
-            const size_t n = (size_t)m->parameters[i].shape[0];
-            rows += n;
-            *most = n > *most ? n : *most;
-        }
+        if (dulm_quantizable(&m->parameters[i]))
+            rows += (size_t)m->parameters[i].shape[0];
     return rows;
 }
 
@@ -98,22 +93,28 @@ static bool as_it_is(const struct diffulm_model *m, const struct dulm_parameter 
     return (dtype == DULM_F32 || dtype == DULM_I8) && dulm_weights_get(&m->weights, p);
 }
 
-/* A matrix that is in 8 bits already is written as it is. */
+/* Rounded as a runtime in 8 bits would; a matrix that exists in them alone is written as it is. */
 static void add_matrix8(struct writer *w, const struct dulm_parameter *p,
                         const struct dulm_quantized *known)
 {
-    const struct dulm_matrix8 *m = dulm_quantized_at(known, p->layer, p->slot);
-    struct dulm_matrix8 made;
+    const size_t rows = (size_t)p->shape[0], columns = (size_t)p->shape[1];
+    const bool floats = dulm_weights_get(&w->model->weights, p) ||
+                        dulm_half_at(&w->model->weights, p->layer, p->slot);
+    const struct dulm_matrix8 *m = floats ? NULL : dulm_quantized_at(known, p->layer, p->slot);
+    const void *values = m && m->values ? (const void *)m->values : w->next;
+    const float *scales = m ? m->scales : w->scale;
     if (!m) {
-        made = dulm_quantize(w->model, p, w->wide, w->room, (int8_t *)w->next, w->scale, w->sum);
-        m = &made;
-        w->next += aligned(p->elements);
-        w->scale += p->shape[0];
+        dulm_quantize_rows(w->model, p, 0, rows, w->wide, w->room, (int8_t *)w->next, w->scale);
+        w->scale += rows;
+    } else if (!m->values) {
+        dulm_matrix8_values(m, columns, 0, rows, (int8_t *)w->next);
     }
+    if (values == w->next)
+        w->next += aligned(p->elements);
     char *name = w->scale_name[w->count];
     snprintf(name, sizeof *w->scale_name, "%s_scale", p->name);
-    add(w, p->name, DULM_I8, p, p->shape[1], m->values);
-    add(w, name, DULM_F32, p, 1, m->scales);
+    add(w, p->name, DULM_I8, p, p->shape[1], values);
+    add(w, name, DULM_F32, p, 1, scales);
 }
 
 static void add_floats(struct writer *w, const struct dulm_parameter *p, enum dulm_dtype dtype)
@@ -136,10 +137,7 @@ static void add_floats(struct writer *w, const struct dulm_parameter *p, enum du
 static void add_all(struct writer *w)
 {
     const struct diffulm_model *m = w->model;
-    const struct dulm_quantized *known = NULL;
-    /* Where there is no memory for them, they are made one by one. */
-    if (w->dtype == DULM_I8 && dulm_quantized_of(m, &known) < 0)
-        known = NULL;
+    const struct dulm_quantized *known = atomic_load(&m->quantized);
     for (size_t i = 0; i < m->parameter_count; i++) {
         const struct dulm_parameter *p = &m->parameters[i];
         if (in_8_bits(p, w->dtype))
@@ -182,18 +180,17 @@ static size_t bytes_made(const struct diffulm_model *m, enum dulm_dtype dtype)
 static diffulm_status write_weights(const struct diffulm_model *m, const char *folder,
                                     enum dulm_dtype dtype)
 {
-    size_t most_rows = 0, rows = dtype == DULM_I8 ? rows_in_8_bits(m, &most_rows) : 0;
+    const size_t rows = dtype == DULM_I8 ? rows_in_8_bits(m) : 0;
     struct dulm_tensor *tensors = dulm_alloc_zero(2 * m->parameter_count, sizeof *tensors);
     char(*names)[160] = dulm_alloc(2 * m->parameter_count, sizeof *names);
     char *narrow = dulm_alloc_tensor(bytes_made(m, dtype), 1);
     float *scales = dulm_alloc_tensor(rows, sizeof *scales);
-    int32_t *sums = dulm_alloc_tensor(most_rows, sizeof *sums);
     const size_t room = most_elements_to_widen(m);
     float *wide = dulm_alloc_tensor(room, sizeof *wide);
     char *path = dulm_path_join(folder, "model.safetensors");
-    struct writer w = {m, dtype, tensors, names, 0, narrow, scales, sums, wide, room};
+    struct writer w = {m, dtype, tensors, names, 0, narrow, scales, wide, room};
     diffulm_status rc = DIFFULM_OK;
-    if (!tensors || !names || !narrow || !scales || !sums || !wide || !path)
+    if (!tensors || !names || !narrow || !scales || !wide || !path)
         rc = dulm_fail_memory();
     if (rc == DIFFULM_OK) {
         add_all(&w);
@@ -201,7 +198,6 @@ static diffulm_status write_weights(const struct diffulm_model *m, const char *f
     }
     dulm_free(path);
     dulm_free(wide);
-    dulm_free(sums);
     dulm_free(scales);
     dulm_free(narrow);
     dulm_free(names);

@@ -5,7 +5,10 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/thread.h"
-#include "nn/runtime.h"
+#include "nn/rounded.h"
+#ifdef DULM_ONEDNN
+#include "nn/onednn/plan.h"
+#endif
 
 /* Of a block: numbers of the inner dimension, and numbers in a copy. */
 #define INNER ((size_t)16384)
@@ -93,6 +96,9 @@ void dulm_room_destroy(struct dulm_room *room)
     dulm_free(atomic_load(&room->scratch));
     dulm_free(atomic_load(&room->wide));
     dulm_free(atomic_load(&room->fixed));
+#ifdef DULM_ONEDNN
+    dulm_onednn_plans_destroy(atomic_load(&room->plans));
+#endif
     dulm_free(room);
 }
 
@@ -143,9 +149,60 @@ diffulm_status dulm_gemm_bf16(const struct diffulm_runtime *rt, bool trans_a, bo
     return rc;
 }
 
-diffulm_status dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
-                                 const float *a, size_t lda, const uint16_t *b, bool accumulate,
-                                 float *c, size_t ldc)
+struct packed_job {
+    const struct dulm_kernels *kernels;
+    struct matrix a;
+    size_t stride; /* of rounded rows */
+    const float *bias;
+    float *c;
+    size_t ldc;
+};
+
+static void prepare_rows(void *user, size_t row, size_t rows, void *to,
+                         struct dulm_row_scale *scales)
+{
+    (void)scales;
+    const struct packed_job *j = user;
+    const struct matrix *a = &j->a;
+    uint16_t *rounded = to;
+    for (size_t r = 0; r < rows; r++, rounded += j->stride) {
+        j->kernels->to_bf16(a->columns, a->x + (row + r) * a->stride, rounded);
+        memset(rounded + a->columns, 0, (j->stride - a->columns) * sizeof *rounded);
+    }
+}
+
+static void finish_part(void *user, const struct dulm_packed_result *r)
+{
+    const struct packed_job *j = user;
+    for (size_t i = 0; i < r->rows; i++) {
+        const float *sums = (const float *)r->sums + i * r->stride;
+        float *c = j->c + (r->row + i) * j->ldc + r->column;
+        if (j->bias)
+            j->kernels->add(r->columns, sums, j->bias + r->column, c);
+        else
+            memcpy(c, sums, r->columns * sizeof *c);
+    }
+}
+
+static diffulm_status packed_product(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                     const float *a, size_t lda, const struct dulm_matrix16 *w,
+                                     size_t first, const float *bias, float *c, size_t ldc)
+{
+    struct packed_job job = {rt->kernels, {a, m, k, lda}, dulm_packed_stride(w->packed), bias, c,
+                             ldc};
+    const struct dulm_packed_product product = {.packed = w->packed,
+                                                .m = m,
+                                                .first = w->first + first,
+                                                .n = n,
+                                                .prepare = prepare_rows,
+                                                .finish = finish_part,
+                                                .user = &job};
+    return dulm_packed_multiply(rt, &product);
+}
+
+static diffulm_status stored_product(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                     const float *a, size_t lda, const uint16_t *b,
+                                     const float *bias, float *c, size_t ldc)
 {
     size_t most = BLOCK / (k ? k : 1);
     most = most ? most : 1;
@@ -155,15 +212,28 @@ diffulm_status dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t m, siz
         return dulm_fail_memory();
     uint16_t *rounded_a = (uint16_t *)copies->data;
     diffulm_status rc = DIFFULM_OK;
+    if (bias)
+        dulm_fill_rows(rt, m, n, ldc, bias, c);
     for (size_t m0 = 0, m1; rc == DIFFULM_OK && m0 < m; m0 += m1) {
         m1 = least(m - m0, most_m);
         round_matrix(rt, block_of(a, lda, false, m0, m1, 0, k), rounded_a);
         for (size_t n0 = 0, n1; rc == DIFFULM_OK && n0 < n; n0 += n1) {
             n1 = least(n - n0, most_n);
-            rc = product(rt, false, true, m1, n1, k, rounded_a, b + n0 * k, accumulate,
+            rc = product(rt, false, true, m1, n1, k, rounded_a, b + n0 * k, bias != NULL,
                          c + m0 * ldc + n0, ldc);
         }
     }
     dulm_block_give(&rt->room->copies, copies);
     return rc;
+}
+
+diffulm_status dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                 const float *a, size_t lda, const struct dulm_matrix16 *w,
+                                 size_t first, const float *bias, float *c, size_t ldc)
+{
+    if (m == 0 || n == 0)
+        return DIFFULM_OK;
+    return w->packed ? packed_product(rt, m, n, k, a, lda, w, first, bias, c, ldc)
+                     : stored_product(rt, m, n, k, a, lda, w->values + (w->first + first) * k, bias,
+                                      c, ldc);
 }

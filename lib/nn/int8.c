@@ -1,5 +1,8 @@
-/* int8.c: products by matrices in 8 bits, a block at a time: activations rounded, multiplied in whole numbers, scaled back. */
+/* int8.c: products by matrices in 8 bits, a block at a time: activations rounded, multiplied in whole numbers, scaled back. By
+ * packed matrices the last two go tile by tile. */
 #include "nn/int8.h"
+
+#include <string.h>
 
 #include "base/error.h"
 #include "base/thread.h"
@@ -7,6 +10,32 @@
 /* Of a block: rows of activations, and whole numbers of the result. */
 #define ROWS ((size_t)256)
 #define RESULTS ((size_t)1 << 18)
+
+struct dulm_matrix8 dulm_matrix8_from(struct dulm_matrix8 m, size_t row, size_t columns)
+{
+    return (struct dulm_matrix8){m.packed ? NULL : m.values + row * columns, m.scales + row,
+                                 m.sums + row, m.packed, m.first + row};
+}
+
+void dulm_matrix8_values(const struct dulm_matrix8 *m, size_t columns, size_t row, size_t count,
+                         int8_t *out)
+{
+    if (m->packed)
+        dulm_packed_read(m->packed, m->first + row, count, out);
+    else
+        memcpy(out, m->values + row * columns, count * columns);
+}
+
+void dulm_matrix8_row(const struct dulm_matrix8 *m, size_t columns, size_t row, float *out)
+{
+    /* Packed bytes go to the end of the floats that they become, each read before it is written over. */
+    int8_t *const own = (int8_t *)(out + columns) - columns;
+    const int8_t *values = m->packed ? own : m->values + row * columns;
+    if (m->packed)
+        dulm_packed_read(m->packed, m->first + row, 1, own);
+    for (size_t i = 0; i < columns; i++)
+        out[i] = m->scales[row] * (float)values[i];
+}
 
 int32_t dulm_int8_top(const struct diffulm_runtime *rt)
 {
@@ -22,9 +51,9 @@ int32_t dulm_int8_top(const struct diffulm_runtime *rt)
 struct job {
     const struct diffulm_runtime *rt;
     size_t n, k, ldy;
+    size_t stride; /* of rounded rows by packed matrices */
     const float *x;
-    const struct dulm_matrix8 *w;
-    size_t first; /* row of W */
+    struct dulm_matrix8 w; /* from the first row that is used */
     int32_t top;
     const float *bias;
     uint8_t *rounded;
@@ -47,24 +76,22 @@ static void scale_part(void *user, size_t begin, size_t end, int worker)
     const struct job *j = user;
     for (size_t r = begin; r < end; r++)
         j->rt->kernels->dequantize_row(j->n, j->results + r * j->n, j->scales[r], j->zeros[r],
-                                       j->w->scales + j->first, j->w->sums + j->first,
-                                       j->bias ? j->bias + j->first : NULL, j->y + r * j->ldy);
+                                       j->w.scales, j->w.sums, j->bias, j->y + r * j->ldy);
 }
 
 static void product_part(void *user, size_t begin, size_t end, int worker)
 {
     (void)worker;
     const struct job *j = user;
-    j->rt->kernels->gemm_u8s8(begin, end, j->n, j->k, j->rounded, j->w->values + j->first * j->k,
-                              j->results, j->n);
+    j->rt->kernels->gemm_u8s8(begin, end, j->n, j->k, j->rounded, j->w.values, j->results, j->n);
 }
 
 static diffulm_status product(struct job *j, size_t m)
 {
 #ifdef DULM_ONEDNN
     if (j->rt->backend == DIFFULM_BACKEND_ONEDNN && dulm_onednn_int8_top())
-        return dulm_onednn_gemm_u8s8(j->rt->threads, m, j->n, j->k, j->rounded,
-                                     j->w->values + j->first * j->k, j->results, j->n);
+        return dulm_onednn_gemm_u8s8(j->rt->threads, m, j->n, j->k, j->rounded, j->w.values,
+                                     j->results, j->n);
 #endif
     dulm_parallel(j->rt->threads, m, 1, product_part, j);
     return DIFFULM_OK;
@@ -75,40 +102,93 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
-                              const float *x, const struct dulm_matrix8 *w, const float *bias,
-                              float *y, size_t ldy)
+/* By W as it lies row by row, a block of columns at a time. */
+static diffulm_status stored_product(struct job *job, size_t m, size_t n)
 {
-    if (k > DULM_INT8_INNER)
-        return dulm_fail(DIFFULM_E_LIMIT, "int8: rows of %zu features, at most %zu", k,
-                         DULM_INT8_INNER);
-    const size_t rows = least(m, ROWS), columns = least(n, RESULTS / (rows ? rows : 1));
+    const struct diffulm_runtime *rt = job->rt;
+    const struct job whole = *job;
+    const size_t rows = least(m, ROWS), columns = least(n, RESULTS / rows), k = job->k;
     struct dulm_block *block = dulm_block_take(
         &rt->room->copies, rows * (columns * sizeof(int32_t) + 2 * sizeof(int32_t) + k));
     if (!block)
         return dulm_fail_memory();
-    struct job job = {.rt = rt, .k = k, .ldy = ldy, .w = w, .bias = bias};
-    job.top = dulm_int8_top(rt);
-    job.results = (int32_t *)block->data;
-    job.zeros = job.results + rows * columns;
-    job.scales = (float *)(job.zeros + rows);
-    job.rounded = (uint8_t *)(job.scales + rows);
+    job->results = (int32_t *)block->data;
+    job->zeros = job->results + rows * columns;
+    job->scales = (float *)(job->zeros + rows);
+    job->rounded = (uint8_t *)(job->scales + rows);
     diffulm_status rc = DIFFULM_OK;
     for (size_t m0 = 0, m1; rc == DIFFULM_OK && m0 < m; m0 += m1) {
         m1 = least(m - m0, rows);
-        job.x = x + m0 * k;
-        dulm_parallel(rt->threads, m1, 4, round_part, &job);
-        for (size_t n0 = 0; rc == DIFFULM_OK && n0 < n; n0 += job.n) {
-            job.n = least(n - n0, columns);
-            job.first = n0;
-            job.y = y + m0 * ldy + n0;
-            rc = product(&job, m1);
+        job->x = whole.x + m0 * k;
+        dulm_parallel(rt->threads, m1, 4, round_part, job);
+        for (size_t n0 = 0; rc == DIFFULM_OK && n0 < n; n0 += job->n) {
+            job->n = least(n - n0, columns);
+            job->w = dulm_matrix8_from(whole.w, n0, k);
+            job->bias = whole.bias ? whole.bias + n0 : NULL;
+            job->y = whole.y + m0 * job->ldy + n0;
+            rc = product(job, m1);
             if (rc == DIFFULM_OK)
-                dulm_parallel(rt->threads, m1, 4, scale_part, &job);
+                dulm_parallel(rt->threads, m1, 4, scale_part, job);
         }
     }
     dulm_block_give(&rt->room->copies, block);
     return rc;
+}
+
+static void prepare_rows(void *user, size_t row, size_t rows, void *to,
+                         struct dulm_row_scale *scales)
+{
+    const struct job *j = user;
+    uint8_t *rounded = to;
+    for (size_t r = 0; r < rows; r++, rounded += j->stride) {
+        j->rt->kernels->quantize_row(j->k, j->x + (row + r) * j->k, j->top, rounded,
+                                     &scales[r].scale, &scales[r].zero);
+        memset(rounded + j->k, 0, j->stride - j->k);
+    }
+}
+
+static void finish_part(void *user, const struct dulm_packed_result *r)
+{
+    const struct job *j = user;
+    const int32_t *sums = r->sums;
+    for (size_t i = 0; i < r->rows; i++)
+        j->rt->kernels->dequantize_row(r->columns, sums + i * r->stride, r->scales[i].scale,
+                                       r->scales[i].zero, j->w.scales + r->column,
+                                       j->w.sums + r->column, j->bias ? j->bias + r->column : NULL,
+                                       j->y + (r->row + i) * j->ldy + r->column);
+}
+
+static diffulm_status packed_product(struct job *job, size_t m, size_t n)
+{
+    const struct dulm_packed_product product = {.packed = job->w.packed,
+                                                .m = m,
+                                                .first = job->w.first,
+                                                .n = n,
+                                                .prepare = prepare_rows,
+                                                .finish = finish_part,
+                                                .user = job};
+    job->stride = dulm_packed_stride(job->w.packed);
+    return dulm_packed_multiply(job->rt, &product);
+}
+
+diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                              const float *x, const struct dulm_matrix8 *w, size_t first,
+                              const float *bias, float *y, size_t ldy)
+{
+    if (k > DULM_INT8_INNER)
+        return dulm_fail(DIFFULM_E_LIMIT, "int8: rows of %zu features, at most %zu", k,
+                         DULM_INT8_INNER);
+    if (m == 0 || n == 0)
+        return DIFFULM_OK;
+    struct job job = {.rt = rt,
+                      .k = k,
+                      .ldy = ldy,
+                      .x = x,
+                      .w = dulm_matrix8_from(*w, first, k),
+                      .top = dulm_int8_top(rt),
+                      .bias = bias,
+                      .y = y};
+    return job.w.packed ? packed_product(&job, m, n) : stored_product(&job, m, n);
 }
 
 struct matrix_job {

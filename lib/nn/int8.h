@@ -3,22 +3,32 @@
 #ifndef DULM_NN_INT8_H
 #define DULM_NN_INT8_H
 
-#include "nn/runtime.h"
+#include "nn/packed.h"
 
-/* W[o][i] = scales[o] values[o][i]; sums[o]: the sum of a row's values. values NULL: there is none. */
+/* W[o][i] = scales[o] values[o][i]; sums[o]: the sum of a row's values. The values are packed, from row `first` on, or lie row by
+ * row. scales NULL: there is no matrix. */
 struct dulm_matrix8 {
     const int8_t *values;
     const float *scales;
     const int32_t *sums;
+    const struct dulm_packed *packed;
+    size_t first;
 };
+
+/* The matrix that begins with another's row. */
+struct dulm_matrix8 dulm_matrix8_from(struct dulm_matrix8 matrix, size_t row, size_t columns);
+/* `count` rows: their values, and what they stand for. */
+void dulm_matrix8_values(const struct dulm_matrix8 *matrix, size_t columns, size_t row,
+                         size_t count, int8_t *out);
+void dulm_matrix8_row(const struct dulm_matrix8 *matrix, size_t columns, size_t row, float *out);
 
 /* Sums of more products than these might not fit 32 bits. */
 #define DULM_INT8_INNER ((size_t)65536)
 
-/* y[m, n] (ldy) = x[m, k] (without gaps) W^T + bias; bias may be NULL. */
+/* y[m, n] (ldy) = x[m, k] (without gaps) W[first .. first + n)^T + bias, which may be NULL and begins with row `first`. */
 diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
-                              const float *x, const struct dulm_matrix8 *w, const float *bias,
-                              float *y, size_t ldy) DIFFULM_MUST_USE;
+                              const float *x, const struct dulm_matrix8 *w, size_t first,
+                              const float *bias, float *y, size_t ldy) DIFFULM_MUST_USE;
 
 /* The greatest value of an activation that products get right: 255, or 127 where the CPU adds up pairs in 16 bits. */
 int32_t dulm_int8_top(const struct diffulm_runtime *rt);

@@ -36,10 +36,6 @@ diffulm_status dulm_gemm_fixed(const struct diffulm_runtime *rt, bool trans_a, b
                                size_t m, size_t n, size_t k, const float *a, size_t lda,
                                const float *b, size_t ldb, bool accumulate, float *c,
                                size_t ldc) DIFFULM_MUST_USE;
-/* In bfloat16, of op(B) = B^T whose rows [n, k] are rounded already. */
-diffulm_status dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
-                                 const float *a, size_t lda, const uint16_t *b, bool accumulate,
-                                 float *c, size_t ldc) DIFFULM_MUST_USE;
 /* y[rows, out] (ldy) = x W^T + bias, W [out, in]; bias may be NULL. */
 diffulm_status dulm_gemm_linear(const struct diffulm_runtime *rt, size_t rows, size_t in,
                                 size_t out, const float *x, const float *w, const float *bias,
@@ -78,6 +74,7 @@ struct dulm_block {
 };
 struct dulm_room {
     _Atomic(struct dulm_block *) copies, scratch, wide, fixed;
+    _Atomic(struct dulm_plan *) plans; /* of packed products (onednn/plan.h) */
 };
 struct dulm_block *dulm_block_take(_Atomic(struct dulm_block *) *spare, size_t bytes);
 void dulm_block_give(_Atomic(struct dulm_block *) *spare, struct dulm_block *block);

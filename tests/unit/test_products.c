@@ -267,20 +267,25 @@ static void products_by_rounded_matrices_are_the_same_bits(void **state)
     diffulm_runtime *rt = plain_runtime();
     for (int i = 0; i < 8; i++) {
         const struct shape s = shapes[i % 4];
-        const bool accumulate = i > 3;
-        const size_t lda = s.k + 2, ldc = s.n + 3;
-        float *a = numbers(s.m * lda, 1), *b = numbers(s.n * s.k, 2);
+        const bool with_bias = i > 3;
+        const size_t lda = s.k + 2, ldc = s.n + 3, first = (size_t)i % 3;
+        float *a = numbers(s.m * lda, 1), *b = numbers((first + s.n) * s.k, 2);
+        float *bias = numbers(s.n, 4);
         float *one = numbers(s.m * ldc, 3), *other = numbers(s.m * ldc, 3);
-        uint16_t *half = malloc(s.n * s.k * sizeof *half);
-        rt->kernels->to_bf16(s.n * s.k, b, half);
-        assert_int_equal(
-            dulm_gemm(rt, false, true, s.m, s.n, s.k, a, lda, b, s.k, accumulate, one, ldc),
-            DIFFULM_OK);
-        assert_int_equal(dulm_gemm_rounded(rt, s.m, s.n, s.k, a, lda, half, accumulate, other, ldc),
+        uint16_t *half = malloc((first + s.n) * s.k * sizeof *half);
+        const struct dulm_matrix16 w = {.values = half};
+        rt->kernels->to_bf16((first + s.n) * s.k, b, half);
+        dulm_fill_rows(rt, s.m, s.n, ldc, bias, one);
+        assert_int_equal(dulm_gemm(rt, false, true, s.m, s.n, s.k, a, lda, b + first * s.k, s.k,
+                                   with_bias, one, ldc),
+                         DIFFULM_OK);
+        assert_int_equal(dulm_gemm_rounded(rt, s.m, s.n, s.k, a, lda, &w, first,
+                                           with_bias ? bias : NULL, other, ldc),
                          DIFFULM_OK);
         assert_memory_equal(one, other, s.m * ldc * sizeof *one);
         free(a);
         free(b);
+        free(bias);
         free(one);
         free(other);
         free(half);
@@ -303,13 +308,15 @@ static void models_keep_rounded_copies_of_what_they_multiply_by(void **state)
         const float *matrices[] = {w->layer[1].slot[DULM_VALUE_W], w->layer[0].slot[DULM_UP_W],
                                    w->global[DULM_DECODER_W], w->global[DULM_HEAD_DENSE_W]};
         for (size_t i = 0; i < 4; i++) {
-            const uint16_t *copy = dulm_rounded_find(rounded, matrices[i]);
-            assert_non_null(copy);
+            struct dulm_matrix16 found;
+            assert_true(dulm_rounded_find(rounded, matrices[i], &found));
+            const uint16_t *copy = found.values + found.first * 12;
             for (size_t j = 0; j < 12 * 12; j++)
                 assert_float_equal(rounded_value(matrices[i][j]), of_bits((uint32_t)copy[j] << 16),
                                    0);
         }
-        assert_null(dulm_rounded_find(rounded, w->global[DULM_HEAD_NORM_W]));
+        struct dulm_matrix16 none;
+        assert_false(dulm_rounded_find(rounded, w->global[DULM_HEAD_NORM_W], &none));
         diffulm_model_unref(model);
         diffulm_runtime_unref(rt);
         model = tiny_model_on(families[f], DIFFULM_BACKEND_REFERENCE, 1, 5);

@@ -1,18 +1,11 @@
 /* matmul.c: products by oneDNN's matmul primitive, of matrices in bfloat16 or single precision, summed in single precision.
  * oneDNN keeps the compiled primitives of shapes it has seen (its primitive cache), so making one again is cheap. */
-#include <oneapi/dnnl/dnnl.h>
 #include <pthread.h>
 
 #include "base/error.h"
+#include "nn/onednn/api.h"
 #include "nn/onednn/scope.h"
 #include "nn/runtime.h"
-
-/* The 3.x API makes descriptors by pointer and has no operation descriptors. */
-#if DNNL_VERSION_MAJOR >= 3
-#define AS_ARGUMENT(d) (d)
-#else
-#define AS_ARGUMENT(d) (&(d))
-#endif
 
 struct product {
     dnnl_memory_desc_t a, b, bias, c;
@@ -32,8 +25,15 @@ static void make_engine(void)
     engine_status = dnnl_engine_create(&engine, dnnl_cpu, 0);
 }
 
-static dnnl_status_t describe(dnnl_memory_desc_t *d, size_t rows, size_t columns,
-                              dnnl_data_type_t type, size_t row_stride, size_t column_stride)
+dnnl_engine_t dulm_onednn_engine(dnnl_status_t *status)
+{
+    pthread_once(&engine_made, make_engine);
+    *status = engine_status;
+    return engine;
+}
+
+dnnl_status_t dulm_onednn_describe(dnnl_memory_desc_t *d, size_t rows, size_t columns,
+                                   dnnl_data_type_t type, size_t row_stride, size_t column_stride)
 {
     const dnnl_dims_t dims = {(dnnl_dim_t)rows, (dnnl_dim_t)columns};
     const dnnl_dims_t strides = {(dnnl_dim_t)row_stride, (dnnl_dim_t)column_stride};
@@ -41,6 +41,17 @@ static dnnl_status_t describe(dnnl_memory_desc_t *d, size_t rows, size_t columns
     return dnnl_memory_desc_create_with_strides(d, 2, dims, type, strides);
 #else
     return dnnl_memory_desc_init_by_strides(d, 2, dims, type, strides);
+#endif
+}
+
+void dulm_onednn_forget(dnnl_memory_desc_t *d)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    if (*d)
+        dnnl_memory_desc_destroy(*d);
+    *d = NULL;
+#else
+    (void)d;
 #endif
 }
 
@@ -61,18 +72,19 @@ static dnnl_status_t add_to_c(struct product *p)
     return rc;
 }
 
-static dnnl_status_t make_plan(struct product *p, bool biased)
+dnnl_status_t dulm_onednn_matmul_plan(dnnl_primitive_desc_t *plan, const dnnl_memory_desc_t *a,
+                                      const dnnl_memory_desc_t *b, const dnnl_memory_desc_t *bias,
+                                      const dnnl_memory_desc_t *c, dnnl_primitive_attr_t attributes)
 {
 #if DNNL_VERSION_MAJOR >= 3
-    return dnnl_matmul_primitive_desc_create(&p->plan, engine, p->a, p->b, biased ? p->bias : NULL,
-                                             p->c, p->attributes);
+    return dnnl_matmul_primitive_desc_create(plan, engine, *a, *b, bias ? *bias : NULL, *c,
+                                             attributes);
 #else
     dnnl_matmul_desc_t operation;
-    const dnnl_status_t rc =
-        dnnl_matmul_desc_init(&operation, &p->a, &p->b, biased ? &p->bias : NULL, &p->c);
+    const dnnl_status_t rc = dnnl_matmul_desc_init(&operation, a, b, bias, c);
     return rc != dnnl_success
                ? rc
-               : dnnl_primitive_desc_create(&p->plan, &operation, p->attributes, engine, NULL);
+               : dnnl_primitive_desc_create(plan, &operation, attributes, engine, NULL);
 #endif
 }
 
@@ -80,13 +92,13 @@ static dnnl_status_t bind(struct product *p, const void *a, const void *b, const
                           float *c)
 {
     /* oneDNN takes inputs without const, and does not write to them. */
-    dnnl_status_t rc = dnnl_memory_create(&p->a_memory, AS_ARGUMENT(p->a), engine, (void *)a);
+    dnnl_status_t rc = dnnl_memory_create(&p->a_memory, DULM_AS_ARGUMENT(p->a), engine, (void *)a);
     if (rc == dnnl_success)
-        rc = dnnl_memory_create(&p->b_memory, AS_ARGUMENT(p->b), engine, (void *)b);
+        rc = dnnl_memory_create(&p->b_memory, DULM_AS_ARGUMENT(p->b), engine, (void *)b);
     if (rc == dnnl_success && bias)
-        rc = dnnl_memory_create(&p->bias_memory, AS_ARGUMENT(p->bias), engine, (void *)bias);
+        rc = dnnl_memory_create(&p->bias_memory, DULM_AS_ARGUMENT(p->bias), engine, (void *)bias);
     if (rc == dnnl_success)
-        rc = dnnl_memory_create(&p->c_memory, AS_ARGUMENT(p->c), engine, c);
+        rc = dnnl_memory_create(&p->c_memory, DULM_AS_ARGUMENT(p->c), engine, c);
     return rc;
 }
 
@@ -94,13 +106,8 @@ static dnnl_status_t bind(struct product *p, const void *a, const void *b, const
 static dnnl_status_t give_scratch(struct product *p, struct dulm_room *room,
                                   struct dulm_block **block)
 {
-#if DNNL_VERSION_MAJOR >= 3
-    const const_dnnl_memory_desc_t d =
+    const dulm_onednn_described d =
         dnnl_primitive_desc_query_md(p->plan, dnnl_query_scratchpad_md, 0);
-#else
-    const dnnl_memory_desc_t *const d =
-        dnnl_primitive_desc_query_md(p->plan, dnnl_query_scratchpad_md, 0);
-#endif
     *block = dulm_block_take(&room->scratch, dnnl_memory_desc_get_size(d));
     return *block ? dnnl_memory_create(&p->scratch_memory, d, engine, (*block)->data)
                   : dnnl_out_of_memory;
@@ -147,16 +154,10 @@ static void discard(struct product *p)
         dnnl_primitive_desc_destroy(p->plan);
     if (p->attributes)
         dnnl_primitive_attr_destroy(p->attributes);
-#if DNNL_VERSION_MAJOR >= 3
-    if (p->c)
-        dnnl_memory_desc_destroy(p->c);
-    if (p->bias)
-        dnnl_memory_desc_destroy(p->bias);
-    if (p->b)
-        dnnl_memory_desc_destroy(p->b);
-    if (p->a)
-        dnnl_memory_desc_destroy(p->a);
-#endif
+    dulm_onednn_forget(&p->c);
+    dulm_onednn_forget(&p->bias);
+    dulm_onednn_forget(&p->b);
+    dulm_onednn_forget(&p->a);
 }
 
 struct call {
@@ -172,14 +173,15 @@ struct call {
 
 static dnnl_status_t plan_and_execute(const struct call *q, struct product *p)
 {
-    dnnl_status_t rc =
-        describe(&p->a, q->m, q->k, q->type, q->trans_a ? 1 : q->lda, q->trans_a ? q->lda : 1);
+    dnnl_status_t rc = dulm_onednn_describe(&p->a, q->m, q->k, q->type, q->trans_a ? 1 : q->lda,
+                                            q->trans_a ? q->lda : 1);
     if (rc == dnnl_success)
-        rc = describe(&p->b, q->k, q->n, q->type, q->trans_b ? 1 : q->ldb, q->trans_b ? q->ldb : 1);
+        rc = dulm_onednn_describe(&p->b, q->k, q->n, q->type, q->trans_b ? 1 : q->ldb,
+                                  q->trans_b ? q->ldb : 1);
     if (rc == dnnl_success)
-        rc = describe(&p->c, q->m, q->n, dnnl_f32, q->ldc, 1);
+        rc = dulm_onednn_describe(&p->c, q->m, q->n, dnnl_f32, q->ldc, 1);
     if (rc == dnnl_success && q->bias)
-        rc = describe(&p->bias, 1, q->n, dnnl_f32, q->n, 1);
+        rc = dulm_onednn_describe(&p->bias, 1, q->n, dnnl_f32, q->n, 1);
     if (rc == dnnl_success)
         rc = dnnl_primitive_attr_create(&p->attributes);
     if (rc == dnnl_success)
@@ -187,7 +189,8 @@ static dnnl_status_t plan_and_execute(const struct call *q, struct product *p)
     if (rc == dnnl_success && q->accumulate)
         rc = add_to_c(p);
     if (rc == dnnl_success)
-        rc = make_plan(p, q->bias != NULL);
+        rc = dulm_onednn_matmul_plan(&p->plan, &p->a, &p->b, q->bias ? &p->bias : NULL, &p->c,
+                                     p->attributes);
     if (rc == dnnl_success)
         rc = dnnl_primitive_create(&p->primitive, p->plan);
     if (rc == dnnl_success)
@@ -199,10 +202,11 @@ static diffulm_status multiply(const struct call *q)
 {
     struct dulm_onednn_scope scope;
     struct product p = {0};
-    pthread_once(&engine_made, make_engine);
     dulm_onednn_enter(q->threads, &scope);
-    const dnnl_status_t rc =
-        engine_status == dnnl_success ? plan_and_execute(q, &p) : engine_status;
+    dnnl_status_t rc;
+    dulm_onednn_engine(&rc);
+    if (rc == dnnl_success)
+        rc = plan_and_execute(q, &p);
     discard(&p);
     dulm_onednn_leave(&scope);
     if (rc == dnnl_out_of_memory)

@@ -1,0 +1,54 @@
+/* packed.h: frozen matrices W [rows, columns] in the order in which oneDNN's kernels read them, put so once. They lie in tiles of
+ * rows, each packed for itself and small enough for the second-level cache: a product is cut into these, each multiplied on one
+ * thread and handled further while the result is in that cache (docs/performance.md). */
+#ifndef DULM_NN_PACKED_H
+#define DULM_NN_PACKED_H
+
+#include "nn/runtime.h"
+
+enum dulm_packed_type { DULM_PACKED_INT8, DULM_PACKED_BF16 };
+
+struct dulm_packed;
+
+/* An empty matrix. Rows are used whole or by parts of `part`, such as a stacked query's, whose first tiles begin with them. *out
+ * is NULL where the runtime has no such kernels: W is then multiplied by as it is. It goes before the runtime does. */
+diffulm_status dulm_packed_create(const struct diffulm_runtime *rt, enum dulm_packed_type type,
+                                  size_t rows, size_t columns, size_t part,
+                                  struct dulm_packed **out) DIFFULM_MUST_USE;
+void dulm_packed_destroy(struct dulm_packed *packed);
+
+/* Rows [first, first + count), without gaps, int8_t or uint16_t: put in, on all threads, and taken out. */
+void dulm_packed_write(const struct diffulm_runtime *rt, struct dulm_packed *packed, size_t first,
+                       size_t count, const void *values);
+void dulm_packed_read(const struct dulm_packed *packed, size_t first, size_t count, void *values);
+
+/* Rows of activations in a product lie this many elements (uint8_t or uint16_t) apart, those behind `columns` 0. */
+size_t dulm_packed_stride(const struct dulm_packed *packed);
+
+/* What a rounded row of activations stands for, in 8 bits. */
+struct dulm_row_scale {
+    float scale;
+    int32_t zero;
+};
+
+/* Part of a product: rows [row, row + rows) and columns [column, column + columns), counted from the product's first; sums
+ * (int32_t or float) lie `stride` apart. */
+struct dulm_packed_result {
+    size_t row, rows, column, columns, stride;
+    const void *sums;
+    const struct dulm_row_scale *scales; /* of these rows */
+};
+
+/* m rows of activations times W[first .. first + n)^T, in parts on all threads: `prepare` rounds rows [row, row + rows), `finish`
+ * takes sums; both on whichever thread needs or has them. */
+struct dulm_packed_product {
+    const struct dulm_packed *packed;
+    size_t m, first, n;
+    void (*prepare)(void *user, size_t row, size_t rows, void *to, struct dulm_row_scale *scales);
+    void (*finish)(void *user, const struct dulm_packed_result *result);
+    void *user;
+};
+diffulm_status dulm_packed_multiply(const struct diffulm_runtime *rt,
+                                    const struct dulm_packed_product *product) DIFFULM_MUST_USE;
+
+#endif

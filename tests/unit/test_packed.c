@@ -1,0 +1,330 @@
+/* test_packed.c: matrices packed for oneDNN: every row comes out as it went in, products are those of the rows, also by a part of
+ * them, and models look up, score and save what they would without. Without such kernels on this CPU all goes by rows. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "nn/int8.h"
+#include "nn/rounded.h"
+#include "tiny.h"
+
+static diffulm_runtime *runtime_of(int32_t backend, int32_t threads, int32_t precision)
+{
+    struct diffulm_runtime_options o = DIFFULM_RUNTIME_OPTIONS_INIT;
+    diffulm_runtime *rt = NULL;
+    o.backend = backend;
+    o.threads = threads;
+    o.precision = precision;
+    const diffulm_status rc = diffulm_runtime_create(&o, &rt);
+    if (rc == DIFFULM_E_UNSUPPORTED)
+        skip();
+    assert_int_equal(rc, DIFFULM_OK);
+    return rt;
+}
+
+static uint32_t mixed(size_t i)
+{
+    const uint32_t x = (uint32_t)i * 2654435761u;
+    return (x ^ x >> 15) * 2246822519u >> 7;
+}
+
+/* Rows, columns and rows of a part: fewer than a tile, one and more than one, with rests of every kind. */
+struct shape {
+    size_t rows, columns, part;
+};
+static const struct shape shapes[] = {{1, 1, 1},       {7, 3, 7},       {64, 64, 64},
+                                      {129, 65, 129},  {300, 33, 100},  {384, 128, 128},
+                                      {447, 190, 149}, {1000, 24, 1000}};
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+
+static void every_row_comes_out_as_it_went_in(void **state)
+{
+    (void)state;
+    diffulm_runtime *rt = runtime_of(DIFFULM_BACKEND_AUTO, 2, DIFFULM_PRECISION_F32);
+    for (int i = 0; i < 2 * SHAPES; i++) {
+        const struct shape s = shapes[i / 2];
+        const size_t size = i % 2 ? 1 : 2, row = s.columns * size;
+        struct dulm_packed *packed;
+        assert_int_equal(dulm_packed_create(rt, i % 2 ? DULM_PACKED_INT8 : DULM_PACKED_BF16, s.rows,
+                                            s.columns, s.part, &packed),
+                         DIFFULM_OK);
+        if (!packed)
+            continue;
+        unsigned char *in = malloc(s.rows * row), *out = calloc(s.rows, row);
+        for (size_t j = 0; j < s.rows * row; j++)
+            in[j] = (unsigned char)mixed(j);
+        const size_t half = s.rows / 2; /* in two pieces, the later first */
+        dulm_packed_write(rt, packed, half, s.rows - half, in + half * row);
+        dulm_packed_write(rt, packed, 0, half, in);
+        dulm_packed_read(packed, 0, s.rows, out);
+        assert_memory_equal(in, out, s.rows * row);
+        memset(out, 0, row);
+        dulm_packed_read(packed, half, 1, out);
+        assert_memory_equal(in + half * row, out, row);
+        free(in);
+        free(out);
+        dulm_packed_destroy(packed);
+    }
+    diffulm_runtime_unref(rt);
+}
+
+/* Activations that are rounded to themselves, each row by a scale and a zero of its own, and weights of scale 1: results are the
+ * sums. */
+struct whole_product {
+    float *x, *bias, *scales;
+    int8_t *q;
+    int32_t *sums;
+    size_t m;
+    struct shape s;
+    struct dulm_packed *packed;
+    struct dulm_matrix8 w;
+};
+
+static struct whole_product whole_product(diffulm_runtime *rt, struct shape s, size_t m)
+{
+    struct whole_product p = {.m = m, .s = s};
+    const uint32_t top = (uint32_t)dulm_int8_top(rt);
+    p.x = malloc(m * s.columns * sizeof *p.x);
+    p.bias = malloc(s.rows * sizeof *p.bias);
+    p.scales = malloc(s.rows * sizeof *p.scales);
+    p.sums = malloc(s.rows * sizeof *p.sums);
+    p.q = malloc(s.rows * s.columns);
+    for (size_t i = 0; i < m * s.columns; i++) {
+        const size_t row = i / s.columns;
+        const uint32_t u = i % s.columns == 0 ? top : mixed(i) % (top + 1);
+        p.x[i] = (float)(1u << row % 3) * (row % 2 ? -(float)u : (float)u);
+    }
+    for (size_t i = 0; i < s.rows * s.columns; i++)
+        p.q[i] = (int8_t)(mixed(i + 1) % 255) - 127;
+    for (size_t i = 0; i < s.rows; i++)
+        p.scales[i] = 1, p.bias[i] = (float)(i % 7);
+    dulm_sum_rows_int8(rt, s.rows, s.columns, p.q, p.sums);
+    assert_int_equal(dulm_packed_create(rt, DULM_PACKED_INT8, s.rows, s.columns, s.part, &p.packed),
+                     DIFFULM_OK);
+    if (p.packed)
+        dulm_packed_write(rt, p.packed, 0, s.rows, p.q);
+    p.w = (struct dulm_matrix8){p.packed ? NULL : p.q, p.scales, p.sums, p.packed, 0};
+    return p;
+}
+
+static void discard(struct whole_product *p)
+{
+    free(p->x);
+    free(p->bias);
+    free(p->scales);
+    free(p->sums);
+    free(p->q);
+    dulm_packed_destroy(p->packed);
+}
+
+static void check_range(diffulm_runtime *rt, const struct whole_product *p, size_t first, size_t n)
+{
+    const size_t ldy = n + 2, k = p->s.columns;
+    float *y = malloc(p->m * ldy * sizeof *y);
+    const float *bias = first % 2 ? p->bias + first : NULL;
+    for (size_t i = 0; i < p->m * ldy; i++)
+        y[i] = 0.5f;
+    assert_int_equal(dulm_gemm_int8(rt, p->m, n, k, p->x, &p->w, first, bias, y, ldy), DIFFULM_OK);
+    for (size_t i = 0; i < p->m; i++) {
+        for (size_t j = 0; j < n; j++) {
+            int32_t sum = bias ? (int32_t)bias[j] : 0;
+            for (size_t c = 0; c < k; c++)
+                sum += (int32_t)p->x[i * k + c] * p->q[(first + j) * k + c];
+            if (y[i * ldy + j] != (float)sum)
+                fail_msg("%zu x %zu of %zu from %zu on: [%zu][%zu] is %.1f, not %d", p->m, n, k,
+                         first, i, j, (double)y[i * ldy + j], sum);
+        }
+        assert_true(y[i * ldy + n] == 0.5f && y[i * ldy + n + 1] == 0.5f);
+    }
+    free(y);
+}
+
+static void products_in_8_bits_are_exact(void **state)
+{
+    (void)state;
+    for (int32_t threads = 1; threads <= 3; threads++) {
+        diffulm_runtime *rt = runtime_of(DIFFULM_BACKEND_AUTO, threads, DIFFULM_PRECISION_INT8);
+        for (size_t s = 0; s < SHAPES; s++)
+            for (size_t m = 1; m <= 70; m += m < 20 ? 1 : 7) {
+                struct whole_product p = whole_product(rt, shapes[s], m);
+                check_range(rt, &p, 0, p.s.rows);
+                check_range(rt, &p, p.s.rows / 2, 1);
+                check_range(rt, &p, p.s.rows / 3, p.s.rows / 2 + 1);
+                for (size_t part = 0; part < p.s.rows; part += p.s.part)
+                    check_range(rt, &p, part, p.s.part);
+                discard(&p);
+            }
+        diffulm_runtime_unref(rt);
+    }
+}
+
+static void many_rows_go_in_blocks(void **state)
+{
+    (void)state;
+    for (int32_t threads = 1; threads <= 3; threads++) {
+        diffulm_runtime *rt = runtime_of(DIFFULM_BACKEND_AUTO, threads, DIFFULM_PRECISION_INT8);
+        struct whole_product p = whole_product(rt, (struct shape){140, 20, 140}, 1100);
+        check_range(rt, &p, 0, 140);
+        check_range(rt, &p, 9, 120);
+        discard(&p);
+        /* Too large for each thread to read all of it. */
+        p = whole_product(rt, (struct shape){4200, 140, 4200}, 67);
+        check_range(rt, &p, 0, 4200);
+        check_range(rt, &p, 513, 1024);
+        discard(&p);
+        diffulm_runtime_unref(rt);
+    }
+}
+
+/* Both by the plain kernel and by tiles; single sums in different orders. */
+static void products_in_bfloat16_are_the_rounded_rows(void **state)
+{
+    (void)state;
+    const char *isa =
+        getenv("ONEDNN_MAX_CPU_ISA"); /* oneDNN has none there, whatever the CPU has */
+    if (isa && strcmp(isa, "AVX2") == 0)
+        skip();
+    for (int32_t threads = 1; threads <= 2; threads++) {
+        diffulm_runtime *rt = runtime_of(DIFFULM_BACKEND_ONEDNN, threads, DIFFULM_PRECISION_BF16);
+        diffulm_runtime *plain = runtime_of(DIFFULM_BACKEND_REFERENCE, 1, DIFFULM_PRECISION_BF16);
+        for (size_t i = 0; i < SHAPES; i++)
+            for (size_t m = 1; m <= 70; m += m < 20 ? 1 : 13) {
+                const struct shape s = shapes[i];
+                const size_t first = s.rows / 3, n = s.rows - first, k = s.columns, lda = k + 1;
+                float *a = malloc(m * lda * sizeof *a), *bias = malloc(s.rows * sizeof *bias);
+                float *have = calloc(m * n, sizeof *have), *want = calloc(m * n, sizeof *want);
+                uint16_t *w = malloc(s.rows * k * sizeof *w);
+                for (size_t j = 0; j < m * lda; j++)
+                    a[j] = (float)mixed(j) / 1e7f - 1;
+                for (size_t j = 0; j < s.rows * k; j++)
+                    w[j] = (uint16_t)(0x3f00u + mixed(j) % 0x80u + (mixed(j) & 0x8000u));
+                for (size_t j = 0; j < s.rows; j++)
+                    bias[j] = (float)j;
+                struct dulm_matrix16 rows = {.values = w}, tiles = rows;
+                struct dulm_packed *packed;
+                assert_int_equal(
+                    dulm_packed_create(rt, DULM_PACKED_BF16, s.rows, k, s.part, &packed),
+                    DIFFULM_OK);
+                if (packed)
+                    dulm_packed_write(rt, packed, 0, s.rows, w);
+                tiles.packed = packed;
+                const float *b = m % 2 ? bias + first : NULL;
+                assert_int_equal(dulm_gemm_rounded(rt, m, n, k, a, lda, &tiles, first, b, have, n),
+                                 DIFFULM_OK);
+                assert_int_equal(
+                    dulm_gemm_rounded(plain, m, n, k, a, lda, &rows, first, b, want, n),
+                    DIFFULM_OK);
+                for (size_t j = 0; j < m * n; j++)
+                    assert_true(fabsf(have[j] - want[j]) <= 1e-5f * (float)(k + 100));
+                dulm_packed_destroy(packed);
+                free(a);
+                free(bias);
+                free(have);
+                free(want);
+                free(w);
+            }
+        diffulm_runtime_unref(plain);
+        diffulm_runtime_unref(rt);
+    }
+}
+
+enum { LENGTH = 6, LOGITS = LENGTH * TINY_VOCABULARY };
+
+static void logits_of(const diffulm_model *model, float out[LOGITS])
+{
+    static const int32_t tokens[LENGTH] = {TINY_BOS, 7, 9, 4, 11, TINY_EOS};
+    static const size_t offsets[2] = {0, LENGTH};
+    const struct diffulm_batch batch = {
+        .struct_size = sizeof batch, .rows = 1, .offsets = offsets, .tokens = tokens};
+    assert_int_equal(diffulm_model_logits(model, &batch, NULL, 0, out), DIFFULM_OK);
+}
+
+static void assert_same_file(const struct tiny_folder *a, const struct tiny_folder *b)
+{
+    struct stat status;
+    assert_int_equal(stat(a->file, &status), 0);
+    const size_t size = (size_t)status.st_size;
+    unsigned char *one = calloc(size + 1, 1), *other = calloc(size + 1, 1);
+    FILE *first = fopen(a->file, "rb"), *second = fopen(b->file, "rb");
+    assert_int_equal(fread(one, 1, size + 1, first), size);
+    assert_int_equal(fread(other, 1, size + 1, second), size);
+    assert_memory_equal(one, other, size);
+    fclose(first);
+    fclose(second);
+    free(one);
+    free(other);
+}
+
+static void models_in_8_bits_save_and_score_as_without_packing(void **state)
+{
+    (void)state;
+    static const char *const families[] = {"xlm-roberta", "bert", "modernbert"};
+    float computed[LOGITS], loaded[LOGITS];
+    for (size_t f = 0; f < 3; f++) {
+        struct diffulm_model_options o = DIFFULM_MODEL_OPTIONS_INIT;
+        diffulm_runtime *rt = runtime_of(DIFFULM_BACKEND_AUTO, 2, DIFFULM_PRECISION_INT8);
+        diffulm_model *plain = tiny_model_on(families[f], DIFFULM_BACKEND_REFERENCE, 1, 5);
+        diffulm_model *model = tiny_model(families[f], rt, 5), *stored = NULL;
+        logits_of(model, computed);
+        const struct tiny_folder by_rows = tiny_saved(plain, DIFFULM_DTYPE_I8);
+        const struct tiny_folder once = tiny_saved(model, DIFFULM_DTYPE_I8);
+        assert_same_file(&by_rows, &once);
+        o.runtime = rt;
+        assert_int_equal(diffulm_model_open(once.path, &o, &stored), DIFFULM_OK);
+        logits_of(stored, loaded);
+        assert_memory_equal(computed, loaded, sizeof computed);
+        const struct tiny_folder again = tiny_saved(stored, DIFFULM_DTYPE_I8);
+        assert_same_file(&once, &again);
+        /* Widened, by rows and by packed tiles. */
+        diffulm_model *open_plainly = NULL;
+        assert_int_equal(tiny_open(once.path, DIFFULM_PRECISION_F32, &open_plainly), DIFFULM_OK);
+        const struct tiny_folder wide = tiny_saved(stored, DIFFULM_DTYPE_F32);
+        const struct tiny_folder wide_by_rows = tiny_saved(open_plainly, DIFFULM_DTYPE_F32);
+        assert_same_file(&wide, &wide_by_rows);
+        diffulm_model_unref(open_plainly);
+        tiny_discard(&wide);
+        tiny_discard(&wide_by_rows);
+        tiny_discard(&again);
+        tiny_discard(&once);
+        tiny_discard(&by_rows);
+        diffulm_model_unref(stored);
+        diffulm_model_unref(model);
+        diffulm_model_unref(plain);
+        diffulm_runtime_unref(rt);
+    }
+}
+
+/* The kernels that these tests are about are in use where the CPU has VNNI, unless oneDNN is told to leave them alone. */
+static void packing_is_used_where_it_gains(void **state)
+{
+    (void)state;
+    diffulm_runtime *rt = runtime_of(DIFFULM_BACKEND_AUTO, 1, DIFFULM_PRECISION_F32);
+    diffulm_runtime *plain = runtime_of(DIFFULM_BACKEND_REFERENCE, 1, DIFFULM_PRECISION_F32);
+    struct dulm_packed *packed;
+    assert_int_equal(dulm_packed_create(plain, DULM_PACKED_INT8, 64, 64, 64, &packed), DIFFULM_OK);
+    assert_null(packed);
+#if defined(DULM_ONEDNN) && defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512vnni") && !getenv("ONEDNN_MAX_CPU_ISA")) {
+        assert_int_equal(dulm_packed_create(rt, DULM_PACKED_INT8, 64, 64, 64, &packed), DIFFULM_OK);
+        assert_non_null(packed);
+        dulm_packed_destroy(packed);
+    }
+#endif
+    diffulm_runtime_unref(plain);
+    diffulm_runtime_unref(rt);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_row_comes_out_as_it_went_in),
+        cmocka_unit_test(products_in_8_bits_are_exact),
+        cmocka_unit_test(many_rows_go_in_blocks),
+        cmocka_unit_test(products_in_bfloat16_are_the_rounded_rows),
+        cmocka_unit_test(models_in_8_bits_save_and_score_as_without_packing),
+        cmocka_unit_test(packing_is_used_where_it_gains),
+    };
+    return cmocka_run_group_tests_name("packed", tests, NULL, NULL);
+}
