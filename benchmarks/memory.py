@@ -14,7 +14,7 @@ import counts
 
 MIB = 1 << 20
 FLOAT = 4
-TILE = 64  # rows of logits at a time (diffusion/step.c)
+HEAD_ROWS, HEAD_TILE = 512, 1 << 19  # positions and logits of a tile of the vocabulary (arch/score.h)
 LOGITS, LOGITS_ROWS, LOGITS_TILE = 32 << 20, 512, 2048  # numbers, rows and pieces of an update's logits (arch/head_loss.c)
 BLOCK, INNER = 8 << 20, 16384  # of copies in bfloat16 (nn/bf16.c)
 WIDE = 1 << 20  # numbers of a matrix in 16 bits that are widened at a time (nn/half.c)
@@ -96,15 +96,15 @@ def copies(products, precision):
 
 
 def scoring(g, rows, tokens, threads, precision, kept):
-    """A session's floats: activations of one layer, attention of a row and head for each thread, logits of a tile, one copy of a
-    position's for each thread; 150 bytes a position for canvases and candidates; kept keys and values of the source."""
+    """A session's floats: activations of one layer, attention of a row and head for each thread, logits of a tile; 150 bytes a position for
+    canvases and candidates; kept keys and values of the source."""
     d, f, all_tokens = g.hidden, g.ffn, rows * tokens
-    wide, tile = max(f, 3 * d), min(TILE, int(DENOISED * all_tokens))
+    wide, head = max(f, 3 * d), min(HEAD_ROWS, int(DENOISED * all_tokens))
     floats = all_tokens * (5 * d + wide + max(f, d)) + threads * 2 * tokens * tokens
-    floats += tile * (2 * d + g.vocabulary) + threads * g.vocabulary
+    floats += head * 2 * d + min(head * g.vocabulary, HEAD_TILE)
     if kept:
         floats += 2 * g.layers * d * int(GIVEN * all_tokens)
-    products = counts.forward(g, all_tokens, tokens, min(TILE, int(DENOISED * all_tokens)))
+    products = counts.forward(g, all_tokens, tokens, head)
     return FLOAT * floats + 150 * all_tokens + (packed_copies(products, precision, threads) if precision != "float32" else 0)
 
 
