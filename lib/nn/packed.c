@@ -14,7 +14,7 @@
 /* Rows of W in a tile. */
 #define TILE ((size_t)128)
 /* Multiplications that are worth another thread, and values to be rounded. */
-#define WORTH ((size_t)1 << 19)
+#define WORTH ((size_t)1 << 18)
 #define ROUNDED_AT_LEAST ((size_t)8192)
 /* Rows of activations that are rounded and multiplied before the next, so that a matrix is read from memory once for these. */
 #define AT_ONCE ((size_t)512)
