@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/thread.h"
+#include "nn/int8.h"
 #include "nn/onednn/plan.h"
 #include "nn/onednn/scope.h"
 
@@ -91,6 +92,8 @@ diffulm_status dulm_packed_create(const struct diffulm_runtime *rt, enum dulm_pa
 {
     *out = NULL;
     if (rt->backend != DIFFULM_BACKEND_ONEDNN || !rows || !columns)
+        return DIFFULM_OK;
+    if (type == DULM_PACKED_INT8 && columns > DULM_INT8_INNER) /* products will be refused */
         return DIFFULM_OK;
     struct dulm_packed *p = dulm_alloc_zero(1, sizeof *p);
     if (!p)
