@@ -47,23 +47,15 @@ struct dulm_pass {
     const struct dulm_quantized *quantized; /* likewise */
 };
 
-/* y[rows, out] (ldy) = x W^T + b (b may be NULL), by W in 8 or 16 bits or by a rounded copy where there is one. */
-diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int weight_slot,
-                                size_t rows, size_t in, size_t out, const float *x, const float *b,
-                                float *y, size_t ldy) DIFFULM_MUST_USE;
-/* The same by rows [first, first + out) of W; b, if there is one, begins at `first` as well. */
-diffulm_status dulm_multiply_range(const struct dulm_pass *pass, int layer, int weight_slot,
-                                   size_t first, size_t rows, size_t in, size_t out, const float *x,
-                                   const float *b, float *y, size_t ldy) DIFFULM_MUST_USE;
-/* dx[rows, in] (+)= dy[rows, out] (lddy) W, of weights that are not in 8 bits. */
+/* y[rows, out] (ldy) = x W^T + b by rows [first, first + out) of W, which is in 8 or 16 bits or has a rounded copy where there is one.
+ * b may be NULL; it begins at `first` as well. */
+diffulm_status dulm_multiply(const struct dulm_pass *pass, int layer, int weight_slot, size_t first,
+                             size_t rows, size_t in, size_t out, const float *x, const float *b,
+                             float *y, size_t ldy) DIFFULM_MUST_USE;
+/* dx[rows, in] (+)= dy[rows, out] (lddy) W by the same rows, of weights that are not in 8 bits. */
 diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int weight_slot,
-                                  size_t rows, size_t in, size_t out, const float *dy, size_t lddy,
-                                  bool accumulate, float *dx) DIFFULM_MUST_USE;
-/* The same by rows [first, first + out) of W. */
-diffulm_status dulm_multiply_back_range(const struct dulm_pass *pass, int layer, int weight_slot,
-                                        size_t first, size_t rows, size_t in, size_t out,
-                                        const float *dy, size_t lddy, bool accumulate,
-                                        float *dx) DIFFULM_MUST_USE;
+                                  size_t first, size_t rows, size_t in, size_t out, const float *dy,
+                                  size_t lddy, bool accumulate, float *dx) DIFFULM_MUST_USE;
 /* y[T, out] (ldy) = x W^T + b, plus the slot's adapter. bias slot = weight slot + 1. */
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int weight_slot, size_t in,
                            size_t out, const float *x, float *y, size_t ldy) DIFFULM_MUST_USE;

@@ -105,7 +105,7 @@ static diffulm_status tile_forward(struct tile *tile)
 {
     const struct rows *r = tile->rows;
     const float *bias = r->pass->weights->global[DULM_DECODER_B];
-    const diffulm_status rc = dulm_multiply_range(
+    const diffulm_status rc = dulm_multiply(
         r->pass, -1, DULM_DECODER_W, tile->first, r->n, (size_t)r->pass->config->hidden,
         tile->count, r->normed, bias ? bias + tile->first : NULL, tile->logits, tile->count);
     if (rc == DIFFULM_OK)
@@ -122,8 +122,8 @@ static diffulm_status tile_backward(struct tile *tile)
     float *d_decoder = r->grads->global[DULM_DECODER_W], *d_bias = r->grads->global[DULM_DECODER_B];
     dulm_parallel(rt->threads, r->n, 1, gradient_part, tile);
     diffulm_status rc =
-        dulm_multiply_back_range(r->pass, -1, DULM_DECODER_W, tile->first, r->n, d, tile->count,
-                                 tile->logits, tile->count, tile->first > 0, r->d_normed);
+        dulm_multiply_back(r->pass, -1, DULM_DECODER_W, tile->first, r->n, d, tile->count,
+                           tile->logits, tile->count, tile->first > 0, r->d_normed);
     if (rc == DIFFULM_OK && d_decoder)
         rc = dulm_gemm(rt, true, false, tile->count, d, r->n, tile->logits, tile->count, r->normed,
                        d, true, d_decoder + tile->first * d, d);

@@ -29,9 +29,9 @@ static bool find_rounded(const struct dulm_pass *pass, int layer, int slot,
     return half->bfloat && pass->rt->precision == DIFFULM_PRECISION_BF16;
 }
 
-diffulm_status dulm_multiply_range(const struct dulm_pass *pass, int layer, int slot, size_t first,
-                                   size_t rows, size_t in, size_t out, const float *x,
-                                   const float *b, float *y, size_t ldy)
+diffulm_status dulm_multiply(const struct dulm_pass *pass, int layer, int slot, size_t first,
+                             size_t rows, size_t in, size_t out, const float *x, const float *b,
+                             float *y, size_t ldy)
 {
     const struct dulm_matrix8 *bytes = dulm_quantized_at(pass->quantized, layer, slot);
     struct dulm_matrix16 rounded;
@@ -49,16 +49,9 @@ diffulm_status dulm_multiply_range(const struct dulm_pass *pass, int layer, int 
                           b != NULL, y, ldy);
 }
 
-diffulm_status dulm_multiply_by(const struct dulm_pass *pass, int layer, int slot, size_t rows,
-                                size_t in, size_t out, const float *x, const float *b, float *y,
-                                size_t ldy)
-{
-    return dulm_multiply_range(pass, layer, slot, 0, rows, in, out, x, b, y, ldy);
-}
-
-diffulm_status dulm_multiply_back_range(const struct dulm_pass *pass, int layer, int slot,
-                                        size_t first, size_t rows, size_t in, size_t out,
-                                        const float *dy, size_t lddy, bool accumulate, float *dx)
+diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int slot, size_t first,
+                                  size_t rows, size_t in, size_t out, const float *dy, size_t lddy,
+                                  bool accumulate, float *dx)
 {
     const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
     return half
@@ -68,19 +61,12 @@ diffulm_status dulm_multiply_back_range(const struct dulm_pass *pass, int layer,
                            values(pass->weights, layer, slot) + first * in, in, accumulate, dx, in);
 }
 
-diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int slot, size_t rows,
-                                  size_t in, size_t out, const float *dy, size_t lddy,
-                                  bool accumulate, float *dx)
-{
-    return dulm_multiply_back_range(pass, layer, slot, 0, rows, in, out, dy, lddy, accumulate, dx);
-}
-
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, size_t in, size_t out,
                            const float *x, float *y, size_t ldy)
 {
     const float *b = values(pass->weights, layer, slot + 1);
     const size_t rows = pass->tokens;
-    diffulm_status rc = dulm_multiply_by(pass, layer, slot, rows, in, out, x, b, y, ldy);
+    diffulm_status rc = dulm_multiply(pass, layer, slot, 0, rows, in, out, x, b, y, ldy);
     const struct dulm_adapter *a = adapter_of(pass->weights, layer, slot);
     if (rc < 0 || !a)
         return rc;
@@ -124,7 +110,7 @@ diffulm_status dulm_linear_backward(const struct dulm_pass *pass, const struct d
     const size_t rows = pass->tokens;
     diffulm_status rc = DIFFULM_OK;
     if (dx)
-        rc = dulm_multiply_back(pass, layer, slot, rows, in, out, dy, lddy, accumulate, dx);
+        rc = dulm_multiply_back(pass, layer, slot, 0, rows, in, out, dy, lddy, accumulate, dx);
     float *dw = values(grads, layer, slot), *db = values(grads, layer, slot + 1);
     if (rc == DIFFULM_OK && dw)
         rc = dulm_gemm(pass->rt, true, false, out, in, rows, dy, lddy, x, in, true, dw, in);

@@ -204,9 +204,8 @@ diffulm_status dulm_head_logits(const struct dulm_workspace *ws, const struct di
                                 float *logits)
 {
     const float *bias = model->weights.global[DULM_DECODER_B];
-    return dulm_multiply_range(&ws->pass, -1, DULM_DECODER_W, token, count,
-                               (size_t)model->config.hidden, tokens, states,
-                               bias ? bias + token : NULL, logits, tokens);
+    return dulm_multiply(&ws->pass, -1, DULM_DECODER_W, token, count, (size_t)model->config.hidden,
+                         tokens, states, bias ? bias + token : NULL, logits, tokens);
 }
 
 size_t dulm_head_width(const struct diffulm_model *model, size_t count)

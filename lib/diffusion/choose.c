@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "arch/pass.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/thread.h"
@@ -20,16 +21,6 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-static diffulm_status grow(float **memory, size_t *capacity, size_t count)
-{
-    if (count <= *capacity)
-        return DIFFULM_OK;
-    dulm_free(*memory);
-    *memory = dulm_alloc_tensor(count, sizeof **memory);
-    *capacity = *memory ? count : 0;
-    return *memory ? DIFFULM_OK : dulm_fail_memory();
-}
-
 static size_t most_banned(const struct diffulm_session *s)
 {
     size_t most = 1;
@@ -44,10 +35,10 @@ static diffulm_status reserve_whole(struct diffulm_session *s, size_t wanted)
     const size_t v = (size_t)s->model->config.vocabulary;
     const size_t threads = (size_t)s->model->runtime->threads;
     const size_t banned = threads * most_banned(s);
-    diffulm_status rc = grow(&b->logits, &b->logits_capacity, least(wanted, WHOLE) * v);
+    diffulm_status rc = dulm_reserve(&b->logits, &b->logits_capacity, least(wanted, WHOLE) * v);
     if (rc == DIFFULM_OK)
-        rc = grow(&b->scratch, &b->scratch_capacity,
-                  threads * dulm_candidate_scratch(s->sampler, v));
+        rc = dulm_reserve(&b->scratch, &b->scratch_capacity,
+                          threads * dulm_candidate_scratch(s->sampler, v));
     if (rc == DIFFULM_OK && banned > b->banned_capacity) {
         dulm_free(b->banned);
         b->banned = dulm_alloc(banned, sizeof *b->banned);
@@ -72,7 +63,7 @@ diffulm_status dulm_choose_reserve(struct diffulm_session *s, size_t wanted)
     if (!b->running)
         return dulm_fail_memory();
     const diffulm_status rc =
-        grow(&b->logits, &b->logits_capacity, least(block * v, DULM_HEAD_TILE));
+        dulm_reserve(&b->logits, &b->logits_capacity, least(block * v, DULM_HEAD_TILE));
     const size_t units = draws(s) ? block * dulm_running_units(v) : 0;
     if (units > b->units_capacity) {
         dulm_free(b->units);
