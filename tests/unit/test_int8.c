@@ -16,20 +16,6 @@ static const int32_t tokens[LENGTH] = {TINY_BOS, 7, 9, 4, 11, TINY_EOS};
 static const size_t offsets[2] = {0, LENGTH}, sources[1] = {2};
 static const char *const families[] = {"xlm-roberta", "bert", "modernbert"};
 
-static diffulm_runtime *runtime_of(int32_t backend, int32_t threads, int32_t precision)
-{
-    struct diffulm_runtime_options o = DIFFULM_RUNTIME_OPTIONS_INIT;
-    diffulm_runtime *rt = NULL;
-    o.backend = backend;
-    o.threads = threads;
-    o.precision = precision;
-    const diffulm_status rc = diffulm_runtime_create(&o, &rt);
-    if (rc == DIFFULM_E_UNSUPPORTED) /* built without oneDNN */
-        skip();
-    assert_int_equal(rc, DIFFULM_OK);
-    return rt;
-}
-
 static float number(size_t i)
 {
     return (float)((i * 7919 + i / 13) % 2003) / 1001.5f - 0.9f;
@@ -144,7 +130,7 @@ static void products_are_exact_in_whole_numbers_on_every_path(void **state)
         for (int32_t threads = 1; threads <= 2; threads++)
             for (int32_t backend = DIFFULM_BACKEND_AUTO; backend <= DIFFULM_BACKEND_REFERENCE;
                  backend++) {
-                diffulm_runtime *rt = runtime_of(backend, threads, DIFFULM_PRECISION_INT8);
+                diffulm_runtime *rt = tiny_runtime_in(backend, threads, DIFFULM_PRECISION_INT8);
                 check_product(rt, shapes[i], i % 2);
                 diffulm_runtime_unref(rt);
             }
@@ -185,7 +171,7 @@ static void logits_of(const diffulm_model *model, float out[LOGITS])
 
 static diffulm_model *model_on(const char *family, int32_t backend, int32_t precision)
 {
-    diffulm_runtime *rt = runtime_of(backend, 1, precision);
+    diffulm_runtime *rt = tiny_runtime_in(backend, 1, precision);
     diffulm_model *model = tiny_model(family, rt, 5);
     diffulm_runtime_unref(rt);
     return model;

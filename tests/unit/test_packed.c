@@ -10,20 +10,6 @@
 #include "nn/rounded.h"
 #include "tiny.h"
 
-static diffulm_runtime *runtime_of(int32_t backend, int32_t threads, int32_t precision)
-{
-    struct diffulm_runtime_options o = DIFFULM_RUNTIME_OPTIONS_INIT;
-    diffulm_runtime *rt = NULL;
-    o.backend = backend;
-    o.threads = threads;
-    o.precision = precision;
-    const diffulm_status rc = diffulm_runtime_create(&o, &rt);
-    if (rc == DIFFULM_E_UNSUPPORTED)
-        skip();
-    assert_int_equal(rc, DIFFULM_OK);
-    return rt;
-}
-
 static uint32_t mixed(size_t i)
 {
     const uint32_t x = (uint32_t)i * 2654435761u;
@@ -42,7 +28,7 @@ enum { SHAPES = sizeof shapes / sizeof *shapes };
 static void every_row_comes_out_as_it_went_in(void **state)
 {
     (void)state;
-    diffulm_runtime *rt = runtime_of(DIFFULM_BACKEND_AUTO, 2, DIFFULM_PRECISION_F32);
+    diffulm_runtime *rt = tiny_runtime_in(DIFFULM_BACKEND_AUTO, 2, DIFFULM_PRECISION_F32);
     for (int i = 0; i < 2 * SHAPES; i++) {
         const struct shape s = shapes[i / 2];
         const size_t size = i % 2 ? 1 : 2, row = s.columns * size;
@@ -145,7 +131,8 @@ static void products_in_8_bits_are_exact(void **state)
 {
     (void)state;
     for (int32_t threads = 1; threads <= 3; threads++) {
-        diffulm_runtime *rt = runtime_of(DIFFULM_BACKEND_AUTO, threads, DIFFULM_PRECISION_INT8);
+        diffulm_runtime *rt =
+            tiny_runtime_in(DIFFULM_BACKEND_AUTO, threads, DIFFULM_PRECISION_INT8);
         for (size_t s = 0; s < SHAPES; s++)
             for (size_t m = 1; m <= 70; m += m < 20 ? 1 : 7) {
                 struct whole_product p = whole_product(rt, shapes[s], m);
@@ -164,7 +151,8 @@ static void many_rows_go_in_blocks(void **state)
 {
     (void)state;
     for (int32_t threads = 1; threads <= 3; threads++) {
-        diffulm_runtime *rt = runtime_of(DIFFULM_BACKEND_AUTO, threads, DIFFULM_PRECISION_INT8);
+        diffulm_runtime *rt =
+            tiny_runtime_in(DIFFULM_BACKEND_AUTO, threads, DIFFULM_PRECISION_INT8);
         struct whole_product p = whole_product(rt, (struct shape){140, 20, 140}, 1100);
         check_range(rt, &p, 0, 140);
         check_range(rt, &p, 9, 120);
@@ -187,8 +175,10 @@ static void products_in_bfloat16_are_the_rounded_rows(void **state)
     if (isa && strcmp(isa, "AVX2") == 0)
         skip();
     for (int32_t threads = 1; threads <= 2; threads++) {
-        diffulm_runtime *rt = runtime_of(DIFFULM_BACKEND_ONEDNN, threads, DIFFULM_PRECISION_BF16);
-        diffulm_runtime *plain = runtime_of(DIFFULM_BACKEND_REFERENCE, 1, DIFFULM_PRECISION_BF16);
+        diffulm_runtime *rt =
+            tiny_runtime_in(DIFFULM_BACKEND_ONEDNN, threads, DIFFULM_PRECISION_BF16);
+        diffulm_runtime *plain =
+            tiny_runtime_in(DIFFULM_BACKEND_REFERENCE, 1, DIFFULM_PRECISION_BF16);
         for (size_t i = 0; i < SHAPES; i++)
             for (size_t m = 1; m <= 70; m += m < 20 ? 1 : 13) {
                 const struct shape s = shapes[i];
@@ -264,7 +254,7 @@ static void models_in_8_bits_save_and_score_as_without_packing(void **state)
     float computed[LOGITS], loaded[LOGITS];
     for (size_t f = 0; f < 3; f++) {
         struct diffulm_model_options o = DIFFULM_MODEL_OPTIONS_INIT;
-        diffulm_runtime *rt = runtime_of(DIFFULM_BACKEND_AUTO, 2, DIFFULM_PRECISION_INT8);
+        diffulm_runtime *rt = tiny_runtime_in(DIFFULM_BACKEND_AUTO, 2, DIFFULM_PRECISION_INT8);
         diffulm_model *plain = tiny_model_on(families[f], DIFFULM_BACKEND_REFERENCE, 1, 5);
         diffulm_model *model = tiny_model(families[f], rt, 5), *stored = NULL;
         logits_of(model, computed);
@@ -300,8 +290,8 @@ static void models_in_8_bits_save_and_score_as_without_packing(void **state)
 static void packing_is_used_where_it_gains(void **state)
 {
     (void)state;
-    diffulm_runtime *rt = runtime_of(DIFFULM_BACKEND_AUTO, 1, DIFFULM_PRECISION_F32);
-    diffulm_runtime *plain = runtime_of(DIFFULM_BACKEND_REFERENCE, 1, DIFFULM_PRECISION_F32);
+    diffulm_runtime *rt = tiny_runtime_in(DIFFULM_BACKEND_AUTO, 1, DIFFULM_PRECISION_F32);
+    diffulm_runtime *plain = tiny_runtime_in(DIFFULM_BACKEND_REFERENCE, 1, DIFFULM_PRECISION_F32);
     struct dulm_packed *packed;
     assert_int_equal(dulm_packed_create(plain, DULM_PACKED_INT8, 64, 64, 64, &packed), DIFFULM_OK);
     assert_null(packed);

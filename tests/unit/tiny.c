@@ -16,6 +16,20 @@ diffulm_runtime *tiny_runtime(int32_t backend, int32_t threads)
     return runtime;
 }
 
+diffulm_runtime *tiny_runtime_in(int32_t backend, int32_t threads, int32_t precision)
+{
+    struct diffulm_runtime_options options = DIFFULM_RUNTIME_OPTIONS_INIT;
+    diffulm_runtime *runtime = NULL;
+    options.backend = backend;
+    options.threads = threads;
+    options.precision = precision;
+    const diffulm_status rc = diffulm_runtime_create(&options, &runtime);
+    if (rc == DIFFULM_E_UNSUPPORTED)
+        skip();
+    assert_int_equal(rc, DIFFULM_OK);
+    return runtime;
+}
+
 diffulm_model *tiny_model(const char *family, diffulm_runtime *runtime, uint64_t seed)
 {
     char config[1024];

@@ -16,6 +16,8 @@ enum { TINY_LONGEST = 30 };
 /* Two layers of 12 features and 3 heads. `family`: xlm-roberta, bert or modernbert. */
 diffulm_model *tiny_model(const char *family, diffulm_runtime *runtime, uint64_t seed);
 diffulm_runtime *tiny_runtime(int32_t backend, int32_t threads);
+/* Skips the test where this build or CPU has none. */
+diffulm_runtime *tiny_runtime_in(int32_t backend, int32_t threads, int32_t precision);
 /* The same model on a runtime of its own. */
 diffulm_model *tiny_model_on(const char *family, int32_t backend, int32_t threads, uint64_t seed);
 
