@@ -1,6 +1,6 @@
 /* bench.c: kernels, memory, tokenizer, denoising and training, one JSON line for each measurement.
  *   bench [--threads N] [--rounds N] [--geometry small|base] [--only kernels|memory|tokenizer|denoise|train]
- *         [--tokenizer FOLDER --text FILE] [--bfloat16 0|1] [--int8 0|1] [--deterministic 0|1]
+ *         [--tokenizer FOLDER --text FILE] [--bfloat16 0|1] [--int8 0|1] [--deterministic 0|1] [--pack-weights 0|1]
  * The geometries and cases are those of the peers' scripts, so that lines can be compared. */
 #include <diffulm/diffulm.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "nn/int8.h"
 
 static int rounds = 5, threads = 2;
-static int32_t precision, deterministic;
+static int32_t precision, deterministic, pack_weights;
 static int32_t lora, recompute; /* of training: adapters of this rank; activation checkpointing */
 
 static double now(void)
@@ -73,7 +73,8 @@ static diffulm_status multiply(void *user)
                                        .scales = p->c,
                                        .sums = (const int32_t *)(void *)p->b,
                                        .packed = p->packed};
-        return dulm_gemm_int8(p->runtime, p->m, p->n, p->k, p->a, &w, 0, NULL, p->c, p->n);
+        return dulm_gemm_int8(p->runtime, p->m, p->n, p->k, p->a, &w, 0, NULL, DULM_IDENTITY, p->c,
+                              p->n);
     }
     return dulm_gemm(p->runtime, false, true, p->m, p->n, p->k, p->a, p->k, p->b, p->k, false, p->c,
                      p->n);
@@ -350,6 +351,8 @@ int main(int argc, char **argv)
             precision = atoi(argv[i + 1]) ? DIFFULM_PRECISION_BF16 : DIFFULM_PRECISION_F32;
         else if (strcmp(argv[i], "--deterministic") == 0)
             deterministic = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--pack-weights") == 0)
+            pack_weights = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--int8") == 0)
             precision = atoi(argv[i + 1]) ? DIFFULM_PRECISION_INT8 : DIFFULM_PRECISION_F32;
         else if (strcmp(argv[i], "--geometry") == 0)
@@ -370,7 +373,7 @@ int main(int argc, char **argv)
             "usage: bench [--threads N] [--rounds 1-100] [--geometry " GEOMETRY_USAGE "]\n"
             "  [--only kernels|memory|tokenizer|denoise|train] [--tokenizer FOLDER --text FILE]\n"
             "  [--lora RANK] [--recompute 0|1] [--bfloat16 0|1] [--int8 0|1]\n"
-            "  [--deterministic 0|1]\n");
+            "  [--deterministic 0|1] [--pack-weights 0|1]\n");
         return 2;
     }
     struct diffulm_runtime_options ro = DIFFULM_RUNTIME_OPTIONS_INIT;
@@ -378,6 +381,7 @@ int main(int argc, char **argv)
     ro.threads = threads;
     ro.precision = precision;
     ro.deterministic = deterministic;
+    ro.pack_weights = pack_weights;
     if (diffulm_runtime_create(&ro, &runtime) < 0) {
         fprintf(stderr, "bench: %s\n", diffulm_error_message());
         return 1;

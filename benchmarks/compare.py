@@ -1,6 +1,6 @@
 """Our denoising and training steps beside PyTorch's and other engines', and beside what the machine allows, interleaved in one run.
 
-  compare.py BENCH [--geometry small|base] [--threads 2] [--outer 2] [--rounds 3] [--ours float32,bfloat16,int8]
+  compare.py BENCH [--geometry small|base] [--threads 2] [--outer 2] [--rounds 3] [--ours float32,packed,bfloat16,int8]
              [--peers onnxruntime:f32,ctranslate2:int8,…] [--limit PROGRAM] [--out FILE.json]
 
 BENCH is the built bench program, PROGRAM the built limit.c. Prints JSON lines of all, then a table of ratios of the minima to PyTorch's
@@ -82,9 +82,9 @@ def commands(args):
     common = ["--geometry", args.geometry, "--threads", str(args.threads), "--rounds", str(args.rounds)]
     yield "torch", [sys.executable, __file__, args.bench, "--torch"] + common
     for name in args.ours.split(","):
-        option = [] if name == "float32" else [f"--{name}", "1"]
+        option = [] if name == "float32" else ["--pack-weights" if name == "packed" else f"--{name}", "1"]
         yield f"ours {name}", [args.bench, "--only", "denoise", *option] + common
-        if name != "int8":  # it does not train
+        if name not in ("packed", "int8"):  # they do not train
             yield f"ours {name}", [args.bench, "--only", "train", *option] + common
     for peer in filter(None, args.peers.split(",")):
         script, variant = peer.split(":")
@@ -137,7 +137,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--outer", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--ours", default="float32", help="precisions of ours: float32,bfloat16,int8 [float32]")
+    parser.add_argument("--ours", default="float32", help="of ours: float32, packed (float32 with pack_weights), bfloat16, int8 [float32]")
     parser.add_argument("--peers", default="", help="other engines and their kinds: onnxruntime:f32,onnxruntime:int8,openvino:int8 …")
     parser.add_argument("--peer-scripts", default="../shared/peers", help="where encode_onnxruntime.py and the like are")
     parser.add_argument("--peer-models", default="build/peers", help="where they keep their models")

@@ -16,7 +16,7 @@
 #include "base/thread.h"
 #include "geometry.h"
 #include "nn/int8.h"
-#include "nn/rounded.h"
+#include "nn/copy.h"
 
 enum thing {
     NOTHING,
@@ -40,7 +40,7 @@ static const char *const attentions[] = {"full", "prefix_lm", "causal"};
 struct task {
     int thing, precision, attention;
     int rows, tokens, steps, threads, rounds, lora, recompute;
-    int draw, top_k; /* tokens are drawn, from so many of the best; 0: from all */
+    int draw, top_k, pack; /* tokens are drawn, from so many of the best; 0: from all */
     const char *make, *folder;
     struct geometry geometry;
 
@@ -99,11 +99,11 @@ static long kib_of(const char *name)
 static struct dulm_packed *packed_of(const struct task *t, size_t n, size_t k)
 {
     struct dulm_packed *packed = NULL;
-    if (t->thing < STORED && t->precision != DIFFULM_PRECISION_F32)
-        must(dulm_packed_create(t->runtime,
-                                t->precision == DIFFULM_PRECISION_INT8 ? DULM_PACKED_INT8
-                                                                       : DULM_PACKED_BF16,
-                                n, k, n, &packed));
+    static const enum dulm_packed_type types[] = {[DIFFULM_PRECISION_F32] = DULM_PACKED_F32,
+                                                  [DIFFULM_PRECISION_BF16] = DULM_PACKED_BF16,
+                                                  [DIFFULM_PRECISION_INT8] = DULM_PACKED_INT8};
+    if (t->thing < STORED && (t->precision != DIFFULM_PRECISION_F32 || t->pack))
+        must(dulm_packed_create(t->runtime, types[t->precision], n, k, n, &packed));
     return packed;
 }
 
@@ -113,11 +113,11 @@ static void multiply(const struct task *t, size_t m, size_t n, size_t k, float *
 {
     struct dulm_packed *packed = packed_of(t, n, k);
     const struct dulm_matrix8 bytes = {(const int8_t *)b, b, sums, packed, 0};
-    const struct dulm_matrix16 rounded = {(const uint16_t *)(const void *)b, packed, 0};
+    const struct dulm_copy rounded = {(const uint16_t *)(const void *)b, packed, 0};
     if (t->precision == DIFFULM_PRECISION_INT8)
-        must(dulm_gemm_int8(t->runtime, m, n, k, a, &bytes, 0, NULL, c, n));
+        must(dulm_gemm_int8(t->runtime, m, n, k, a, &bytes, 0, NULL, DULM_IDENTITY, c, n));
     else if (packed || t->thing == STORED)
-        must(dulm_gemm_rounded(t->runtime, m, n, k, a, k, &rounded, 0, b, c, n));
+        must(dulm_gemm_copy(t->runtime, m, n, k, a, k, &rounded, 0, b, DULM_IDENTITY, c, n));
     else
         must(dulm_gemm(t->runtime, false, true, m, n, k, a, k, b, k, true, c, n));
     dulm_packed_destroy(packed);
@@ -310,10 +310,10 @@ static bool read_options(int argc, char **argv, struct task *t)
     const struct {
         const char *name;
         int *value;
-    } numbers[] = {
-        {"--rows", &t->rows},           {"--tokens", &t->tokens}, {"--steps", &t->steps},
-        {"--threads", &t->threads},     {"--rounds", &t->rounds}, {"--lora", &t->lora},
-        {"--recompute", &t->recompute}, {"--draw", &t->draw},     {"--top-k", &t->top_k}};
+    } numbers[] = {{"--rows", &t->rows},           {"--tokens", &t->tokens}, {"--steps", &t->steps},
+                   {"--threads", &t->threads},     {"--rounds", &t->rounds}, {"--lora", &t->lora},
+                   {"--recompute", &t->recompute}, {"--draw", &t->draw},     {"--top-k", &t->top_k},
+                   {"--pack-weights", &t->pack}};
     bool good = argc % 2 == 1;
     for (int i = 1; good && i + 1 < argc; i += 2) {
         const char *name = argv[i], *value = argv[i + 1];
@@ -347,17 +347,19 @@ int main(int argc, char **argv)
     struct task t = {.rows = 8, .tokens = 64, .steps = 10, .threads = 2, .rounds = 3};
     (void)read_geometry("small", &t.geometry);
     if (!read_options(argc, argv, &t)) {
-        fprintf(stderr,
-                "usage: measure [--do nothing|products|gradients|load|step|generation|update] "
-                "[--model FOLDER]\n"
-                "  [--geometry " GEOMETRY_USAGE "]\n"
-                "  [--make FOLDER] [--rows N] [--tokens N] [--steps N] [--threads N] [--rounds N]\n"
-                "  [--attention full|prefix_lm|causal] [--precision float32|bfloat16|int8]\n"
-                "  [--lora RANK] [--recompute 0|1] [--draw 0|1] [--top-k N]\n");
+        fprintf(
+            stderr,
+            "usage: measure [--do nothing|products|gradients|load|step|generation|update] "
+            "[--model FOLDER]\n"
+            "  [--geometry " GEOMETRY_USAGE "]\n"
+            "  [--make FOLDER] [--rows N] [--tokens N] [--steps N] [--threads N] [--rounds N]\n"
+            "  [--attention full|prefix_lm|causal] [--precision float32|bfloat16|int8]\n"
+            "  [--lora RANK] [--recompute 0|1] [--draw 0|1] [--top-k N] [--pack-weights 0|1]\n");
         return 2;
     }
     ro.threads = t.threads;
     ro.precision = t.precision;
+    ro.pack_weights = t.pack;
     must(diffulm_runtime_create(&ro, &t.runtime));
     if (t.make)
         make(&t);

@@ -29,9 +29,11 @@ CASES = {
     "load bfloat16": ("load", "bfloat16", "float32", {}),
     "load int8": ("load", "int8", "float32", {}),
     "step float32": ("step", "float32", "float32", {}),
+    "step float32 packed": ("step", "float32", "float32", {"pack-weights": 1}),
     "step bfloat16": ("step", "float32", "bfloat16", {}),
     "step bfloat16 file": ("step", "bfloat16", "float32", {}),
     "step bfloat16, its file too": ("step", "bfloat16", "bfloat16", {}),
+    "step bfloat16, its file too, packed": ("step", "bfloat16", "bfloat16", {"pack-weights": 1}),
     "step int8": ("step", "float32", "int8", {}),
     "step int8 file": ("step", "int8", "float32", {}),
     "generation float32": ("generation", "float32", "float32", {}),
@@ -49,18 +51,20 @@ CASES = {
 }
 
 
-def words_touched(g, rows, tokens, window):
-    """Bytes of the table of words in memory when only the rows of the given tokens are read: the kernel maps `window` bytes
-    at each. The ids are those of measure.c."""
-    row, table = FLOAT * g.hidden, FLOAT * g.hidden * g.vocabulary
+def words_touched(g, rows, tokens, window, value):
+    """Bytes of the table of words, `value` bytes a number, in memory when only the rows of the given tokens are read: the kernel maps
+    `window` bytes at each. The ids are those of measure.c."""
+    row, table = value * g.hidden, value * g.hidden * g.vocabulary
     ids = {5 + (r * tokens + i) * 7919 % (g.vocabulary - 5) for r in range(rows) for i in range(int(GIVEN * tokens))}
     return min(table, len({i * row // window for i in ids}) * window)
 
 
-def weights(g, thing, stored, precision, window, words):
+def weights(g, thing, stored, precision, packed, words):
     """Bytes of weights in memory. Mapped floats count where they are read, and no longer once they were copied."""
     p, m, rows = counts.parameters(g), counts.matrix_values(g), counts.matrix_rows(g)
     bytes8 = m + 8 * rows  # with scale and sum of each row
+    if packed and thing != "load" and precision != "int8":
+        return (2 if precision == "bfloat16" else FLOAT) * m + FLOAT * (p - m) + words(2 if stored == "bfloat16" else FLOAT)
     if stored == "bfloat16":  # vectors and positions are widened on opening, matrices in tiles where they are multiplied so
         tile = max(max(1, min(WIDE // columns, count)) * columns for count, columns, _ in counts.matrices(g))
         return FLOAT * (p - m) + (2 * m if thing != "load" else 0) + (FLOAT * tile if thing != "load" and precision == "float32" else 0)
@@ -68,8 +72,6 @@ def weights(g, thing, stored, precision, window, words):
         return bytes8 + 4 * rows + (FLOAT * (p - m) if thing != "load" else 0)
     if thing == "load":
         return 0
-    if precision == "bfloat16":
-        return 2 * m + FLOAT * (p - m) + words(window)
     if precision == "int8":
         return bytes8 + FLOAT * (p - m)
     return FLOAT * p
@@ -77,7 +79,7 @@ def weights(g, thing, stored, precision, window, words):
 
 def packed_copies(products, precision, threads):
     """Bytes that products by packed matrices keep: rounded activations, and a tile of sums for each thread (nn/packed.c)."""
-    size = {"bfloat16": 2, "int8": 1}[precision]
+    size = {"float32": FLOAT, "bfloat16": 2, "int8": 1}[precision]
     longest = max((min(p.m, AT_ONCE) * (p.k * size + 8) for p in products if p.what != "attention"), default=0)
     return longest + threads * TILE_ROWS * TILE_COLUMNS * FLOAT
 
@@ -95,7 +97,7 @@ def copies(products, precision):
     return most
 
 
-def scoring(g, rows, tokens, threads, precision, kept):
+def scoring(g, rows, tokens, threads, precision, packed, kept):
     """A session's floats: activations of one layer, attention of a row and head for each thread, logits of a tile; 150 bytes a position for
     canvases and candidates; kept keys and values of the source."""
     d, f, all_tokens = g.hidden, g.ffn, rows * tokens
@@ -105,7 +107,7 @@ def scoring(g, rows, tokens, threads, precision, kept):
     if kept:
         floats += 2 * g.layers * d * int(GIVEN * all_tokens)
     products = counts.forward(g, all_tokens, tokens, head)
-    return FLOAT * floats + 150 * all_tokens + (packed_copies(products, precision, threads) if precision != "float32" else 0)
+    return FLOAT * floats + 150 * all_tokens + (packed_copies(products, precision, threads) if packed or precision != "float32" else 0)
 
 
 def training(g, rows, tokens, threads, precision, lora, recompute):
@@ -130,13 +132,15 @@ def predict(g, case, args, constant, window):
     if thing == "update":
         rows = 2 * args.rows
         return constant["gradients", precision] + training(g, rows, args.tokens, args.threads, precision, options.get("lora", 0), options.get("recompute", 0))
-    held = weights(g, thing, stored, precision, window, lambda w: words_touched(g, args.rows, args.tokens, w))
+    packed = "pack-weights" in options or (stored, precision) == ("float32", "bfloat16")
+    held = weights(g, thing, stored, precision, packed, lambda value: words_touched(g, args.rows, args.tokens, window, value))
     if thing == "load":
         return constant["packing" if stored == "int8" else "nothing",] + held
     multiplied = "int8" if stored == "int8" else precision
     kept = options.get("attention") == "prefix_lm"
-    in_place = stored == precision == "bfloat16"
-    return constant["stored" if in_place else "products", multiplied] + held + scoring(g, args.rows, args.tokens, args.threads, multiplied, kept)
+    in_place = stored == precision == "bfloat16" and not packed
+    made_of = "stored" if in_place else "packed" if packed and precision == "float32" else "products"
+    return constant[made_of, multiplied] + held + scoring(g, args.rows, args.tokens, args.threads, multiplied, packed, kept)
 
 
 def mapped_window(path):
@@ -160,14 +164,15 @@ def constants(args):
         return 1024 * line["peak_kib"]
     found = {("nothing",): peak(args.rows, "--do", "nothing"), ("packing",): peak(args.rows, "--do", "packing", "--precision", "int8")}
     for precision in args.precisions.split(","):
-        for what in {"float32": ("products", "gradients"), "bfloat16": ("products", "stored", "gradients"), "int8": ("products",)}[precision]:
+        for what in {"float32": ("products", "packed", "gradients"), "bfloat16": ("products", "stored", "gradients"), "int8": ("products",)}[precision]:
             rows = args.rows * (2 if what == "gradients" else 1)
             largest, result = counts.Product(rows * args.tokens, 1024, 1024, 1, "layers"), max(rows * args.tokens, 1024) if what == "gradients" else rows * args.tokens
-            if precision == "float32" or what == "gradients":
+            if what == "gradients" or (precision, what) == ("float32", "products"):
                 kept = copies([largest], precision)
             else:
-                kept = packed_copies([largest], precision, args.threads if what == "products" else 0)
-            found[what, precision] = peak(rows, "--do", what, "--precision", precision) - FLOAT * 1024 * result - kept
+                kept = packed_copies([largest], precision, args.threads if what != "stored" else 0)
+            done = ("products", "--pack-weights", 1) if what == "packed" else (what,)
+            found[what, precision] = peak(rows, "--do", *done, "--precision", precision) - FLOAT * 1024 * result - kept
     return found
 
 

@@ -8,7 +8,7 @@
 #include "diffusion/policy.h"
 #include "geometry.h"
 #include "nn/int8.h"
-#include "nn/rounded.h"
+#include "nn/copy.h"
 
 enum op {
     PRODUCTS_FORWARD,
@@ -93,16 +93,17 @@ diffulm_status __wrap_dulm_gemm_linear(const struct diffulm_runtime *rt, size_t 
     return rc;
 }
 
-diffulm_status __real_dulm_gemm_rounded(const struct diffulm_runtime *, size_t, size_t, size_t,
-                                        const float *, size_t, const struct dulm_matrix16 *, size_t,
-                                        const float *, float *, size_t);
-diffulm_status __wrap_dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t m, size_t n,
-                                        size_t k, const float *a, size_t lda,
-                                        const struct dulm_matrix16 *w, size_t first,
-                                        const float *bias, float *c, size_t ldc)
+diffulm_status __real_dulm_gemm_copy(const struct diffulm_runtime *, size_t, size_t, size_t,
+                                     const float *, size_t, const struct dulm_copy *, size_t,
+                                     const float *, enum dulm_activation, float *, size_t);
+diffulm_status __wrap_dulm_gemm_copy(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                     const float *a, size_t lda, const struct dulm_copy *w,
+                                     size_t first, const float *bias, enum dulm_activation then,
+                                     float *c, size_t ldc)
 {
     const double start = now();
-    const diffulm_status rc = __real_dulm_gemm_rounded(rt, m, n, k, a, lda, w, first, bias, c, ldc);
+    const diffulm_status rc =
+        __real_dulm_gemm_copy(rt, m, n, k, a, lda, w, first, bias, then, c, ldc);
     add(PRODUCTS_FORWARD, start, 2 * product_of(m, n) * (double)k,
         4 * product_of(m, k) + 2 * product_of(n, k) + 4 * product_of(m, n));
     return rc;
@@ -110,13 +111,14 @@ diffulm_status __wrap_dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t
 
 diffulm_status __real_dulm_gemm_int8(const struct diffulm_runtime *, size_t, size_t, size_t,
                                      const float *, const struct dulm_matrix8 *, size_t,
-                                     const float *, float *, size_t);
+                                     const float *, enum dulm_activation, float *, size_t);
 diffulm_status __wrap_dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
                                      const float *x, const struct dulm_matrix8 *w, size_t first,
-                                     const float *bias, float *y, size_t ldy)
+                                     const float *bias, enum dulm_activation then, float *y,
+                                     size_t ldy)
 {
     const double start = now();
-    const diffulm_status rc = __real_dulm_gemm_int8(rt, m, n, k, x, w, first, bias, y, ldy);
+    const diffulm_status rc = __real_dulm_gemm_int8(rt, m, n, k, x, w, first, bias, then, y, ldy);
     add(PRODUCTS_FORWARD, start, 2 * product_of(m, n) * (double)k,
         4 * product_of(m, k) + product_of(n, k) + 4 * product_of(m, n));
     return rc;
@@ -208,6 +210,17 @@ void __wrap_dulm_activate(const struct diffulm_runtime *rt, enum dulm_activation
     add(ACTIVATIONS, start, 0, (gated ? 12 : 8) * product_of(rows, f));
 }
 
+void __real_dulm_activate_rows(const struct diffulm_runtime *, enum dulm_activation, size_t, size_t,
+                               size_t, float *);
+void __wrap_dulm_activate_rows(const struct diffulm_runtime *rt, enum dulm_activation kind,
+                               size_t rows, size_t columns, size_t stride, float *y)
+{
+    const double start = now();
+    __real_dulm_activate_rows(rt, kind, rows, columns, stride, y);
+    if (kind != DULM_IDENTITY)
+        add(ACTIVATIONS, start, 0, 8 * product_of(rows, columns));
+}
+
 void __real_dulm_activate_backward(const struct diffulm_runtime *, enum dulm_activation, bool,
                                    size_t, size_t, const float *, const float *, float *);
 void __wrap_dulm_activate_backward(const struct diffulm_runtime *rt, enum dulm_activation kind,
@@ -297,11 +310,11 @@ static double peak_of(diffulm_runtime *runtime)
     w.packed = packed;
     for (int i = 0; i < 5; i++) {
         const double start = now();
-        const diffulm_status rc =
-            runtime->precision == DIFFULM_PRECISION_INT8
-                ? __real_dulm_gemm_int8(runtime, N, N, N, x + N * N, &w, 0, NULL, x + 2 * N * N, N)
-                : __real_dulm_gemm(runtime, false, false, N, N, N, x, N, x + N * N, N, false,
-                                   x + 2 * N * N, N);
+        const diffulm_status rc = runtime->precision == DIFFULM_PRECISION_INT8
+                                      ? __real_dulm_gemm_int8(runtime, N, N, N, x + N * N, &w, 0,
+                                                              NULL, DULM_IDENTITY, x + 2 * N * N, N)
+                                      : __real_dulm_gemm(runtime, false, false, N, N, N, x, N,
+                                                         x + N * N, N, false, x + 2 * N * N, N);
         if (rc < 0)
             exit(1);
         best = now() - start < best ? now() - start : best;
@@ -467,6 +480,8 @@ int main(int argc, char **argv)
             ro.precision = atoi(argv[i + 1]) ? DIFFULM_PRECISION_BF16 : DIFFULM_PRECISION_F32;
         else if (strcmp(argv[i], "--int8") == 0)
             ro.precision = atoi(argv[i + 1]) ? DIFFULM_PRECISION_INT8 : DIFFULM_PRECISION_F32;
+        else if (strcmp(argv[i], "--pack-weights") == 0)
+            ro.pack_weights = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--geometry") == 0)
             geometry = argv[i + 1];
         else
@@ -475,7 +490,7 @@ int main(int argc, char **argv)
     struct geometry g;
     if (argc % 2 != 1 || rounds < 1 || threads < 1 || !read_geometry(geometry, &g)) {
         fprintf(stderr, "usage: profile [--threads N] [--rounds N] [--bfloat16 0|1] [--int8 0|1]\n"
-                        "  [--geometry " GEOMETRY_USAGE "]\n");
+                        "  [--geometry " GEOMETRY_USAGE "] [--pack-weights 0|1]\n");
         return 2;
     }
     ro.threads = threads;

@@ -59,7 +59,7 @@ struct cli_bundle {
 /* How to compute; NULL where the defaults do. */
 struct cli_compute {
     int64_t threads;
-    bool bfloat16, int8, deterministic;
+    bool bfloat16, int8, deterministic, pack_weights;
 };
 #define CLI_COMPUTE_ROWS(c)                                                                        \
     {"threads", "N", "0: one per core [0]", CLI_INT, &(c).threads},                                \
@@ -67,6 +67,9 @@ struct cli_compute {
          CLI_FLAG, &(c).bfloat16},                                                                 \
         {"int8", NULL, "matrix products in 8 bits: the fastest, a little less exact", CLI_FLAG,    \
          &(c).int8},                                                                               \
+        {"pack-weights", NULL,                                                                     \
+         "weights copied as products read them: faster, shared with no other process", CLI_FLAG,   \
+         &(c).pack_weights},                                                                       \
     {                                                                                              \
         "deterministic", NULL,                                                                     \
             "the same bits in any batch and with any number of threads: a little slower",          \

@@ -110,6 +110,7 @@ static diffulm_status open_runtime(const struct cli_compute *compute, diffulm_ru
     if (compute) {
         options.threads = (int32_t)compute->threads;
         options.deterministic = compute->deterministic;
+        options.pack_weights = compute->pack_weights;
         options.precision = compute->int8       ? DIFFULM_PRECISION_INT8
                             : compute->bfloat16 ? DIFFULM_PRECISION_BF16
                                                 : DIFFULM_PRECISION_F32;

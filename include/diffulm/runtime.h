@@ -42,10 +42,15 @@ struct diffulm_runtime_options {
      * CPU and build of oneDNN; docs/performance.md has what it costs. The reference backend and whole-number sums (INT8)
      * are so always. Not with BF16 on oneDNN. */
     int32_t deterministic;
+    /* 1: the matrices of a frozen model are copied into the order in which oneDNN's kernels read them, by the model's first pass:
+     * faster, most of all by few rows, for memory that no other process shares (docs/performance.md, docs/memory.md).
+     * BF16 and INT8 copy so anyway, but for weights stored in 16 bits, which BF16 copies only then. Where a CPU has no such kernels
+     * matrices are used as they are. Not in F32 with `deterministic`. */
+    int32_t pack_weights;
 };
 #define DIFFULM_RUNTIME_OPTIONS_INIT                                                               \
     {                                                                                              \
-        sizeof(struct diffulm_runtime_options), 0, 0, 0, 0, 0                                      \
+        sizeof(struct diffulm_runtime_options), 0, 0, 0, 0, 0, 0                                   \
     }
 
 /* Fills the options with the defaults, as the static initialiser does. struct_size: sizeof *options as the caller's headers

@@ -87,10 +87,14 @@ static diffulm_status ffn_forward(const struct dulm_pass *p, int layer, struct d
                         c->eps, s->normed2);
         in = s->normed2;
     }
-    diffulm_status rc = dulm_linear(p, layer, DULM_UP_W, d, u, in, s->up, u);
+    const bool at_once = s->up == s->act;
+    diffulm_status rc =
+        at_once ? dulm_linear_activated(p, layer, DULM_UP_W, d, u, in, c->activation, s->act)
+                : dulm_linear(p, layer, DULM_UP_W, d, u, in, s->up, u);
     if (rc < 0)
         return rc;
-    dulm_activate(p->rt, c->activation, p->family->gated, p->tokens, f, s->up, s->act);
+    if (!at_once)
+        dulm_activate(p->rt, c->activation, p->family->gated, p->tokens, f, s->up, s->act);
     rc = dulm_linear(p, layer, DULM_DOWN_W, f, d, s->act, s->ffn_sum, d);
     if (rc < 0)
         return rc;

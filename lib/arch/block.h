@@ -15,7 +15,7 @@ struct dulm_block_state {
     float *attn_out; /* [T, d] post-norm: its norm; pre-norm: the same memory as attn_sum */
     float *normed2;  /* [T, d] pre-norm: input of the FFN */
     float *up;       /* [T, u] */
-    float *act;      /* [T, f] */
+    float *act;      /* [T, f] not gated: the same memory as up where no backward pass follows */
     float *ffn_sum;  /* [T, d] residual sum after the FFN */
     float *out;      /* [T, d] post-norm: its norm; pre-norm: the same memory as ffn_sum */
 };
@@ -43,15 +43,15 @@ struct dulm_pass {
     struct dulm_dropout dropout;
     float *scratch;                         /* attention, and [T, d] twice */
     float *adapter_scratch;                 /* [T, rank]; only with adapters */
-    const struct dulm_rounded *rounded;     /* of frozen weights; NULL: none are kept */
+    const struct dulm_copies *copies;       /* of frozen weights; NULL: none are kept */
     const struct dulm_quantized *quantized; /* likewise */
 };
 
-/* y[rows, out] (ldy) = x W^T + b by rows [first, first + out) of W, which is in 8 or 16 bits or has a rounded copy where there is one.
+/* y[rows, out] (ldy) = then(x W^T + b) by rows [first, first + out) of W, which is in 8 or 16 bits, or of its copy where there is one.
  * b may be NULL; it begins at `first` as well. */
 diffulm_status dulm_multiply(const struct dulm_pass *pass, int layer, int weight_slot, size_t first,
                              size_t rows, size_t in, size_t out, const float *x, const float *b,
-                             float *y, size_t ldy) DIFFULM_MUST_USE;
+                             enum dulm_activation then, float *y, size_t ldy) DIFFULM_MUST_USE;
 /* dx[rows, in] (+)= dy[rows, out] (lddy) W by the same rows, of weights that are not in 8 bits. */
 diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int weight_slot,
                                   size_t first, size_t rows, size_t in, size_t out, const float *dy,
@@ -59,6 +59,10 @@ diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int w
 /* y[T, out] (ldy) = x W^T + b, plus the slot's adapter. bias slot = weight slot + 1. */
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int weight_slot, size_t in,
                            size_t out, const float *x, float *y, size_t ldy) DIFFULM_MUST_USE;
+/* The same, activated. */
+diffulm_status dulm_linear_activated(const struct dulm_pass *pass, int layer, int weight_slot,
+                                     size_t in, size_t out, const float *x,
+                                     enum dulm_activation kind, float *y) DIFFULM_MUST_USE;
 /* dx (+)= dy W (skipped when NULL); weight and bias gradients += where grads has them; likewise the
  * adapter's. */
 diffulm_status dulm_linear_backward(const struct dulm_pass *pass, const struct dulm_weights *grads,

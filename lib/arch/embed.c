@@ -99,10 +99,14 @@ diffulm_status dulm_head_transform(const struct dulm_pass *p, size_t count, cons
     const size_t d = (size_t)p->config->hidden;
     struct dulm_pass rows = *p;
     rows.tokens = count;
-    diffulm_status rc = dulm_linear(&rows, -1, DULM_HEAD_DENSE_W, d, d, x, dense, d);
+    const enum dulm_activation kind = p->config->head_activation;
+    diffulm_status rc =
+        dense == act ? dulm_linear_activated(&rows, -1, DULM_HEAD_DENSE_W, d, d, x, kind, act)
+                     : dulm_linear(&rows, -1, DULM_HEAD_DENSE_W, d, d, x, dense, d);
     if (rc < 0)
         return rc;
-    dulm_activate(p->rt, p->config->head_activation, false, count, d, dense, act);
+    if (dense != act)
+        dulm_activate(p->rt, kind, false, count, d, dense, act);
     dulm_layer_norm(p->rt, count, d, act, p->weights->global[DULM_HEAD_NORM_W],
                     p->weights->global[DULM_HEAD_NORM_B], p->config->eps, normed);
     return DIFFULM_OK;

@@ -105,9 +105,10 @@ static diffulm_status tile_forward(struct tile *tile)
 {
     const struct rows *r = tile->rows;
     const float *bias = r->pass->weights->global[DULM_DECODER_B];
-    const diffulm_status rc = dulm_multiply(
-        r->pass, -1, DULM_DECODER_W, tile->first, r->n, (size_t)r->pass->config->hidden,
-        tile->count, r->normed, bias ? bias + tile->first : NULL, tile->logits, tile->count);
+    const diffulm_status rc =
+        dulm_multiply(r->pass, -1, DULM_DECODER_W, tile->first, r->n,
+                      (size_t)r->pass->config->hidden, tile->count, r->normed,
+                      bias ? bias + tile->first : NULL, DULM_IDENTITY, tile->logits, tile->count);
     if (rc == DIFFULM_OK)
         dulm_parallel(r->pass->rt->threads, r->n, 1, sum_part, tile);
     return rc;

@@ -1,7 +1,7 @@
 /* linear.c: linear maps with bias and adapter, forward and backward; dropout of activations. */
 #include "arch/block.h"
+#include "arch/copies.h"
 #include "arch/quantized.h"
-#include "arch/rounded.h"
 #include "base/rng.h"
 #include "base/thread.h"
 
@@ -18,35 +18,39 @@ static float *values(const struct dulm_weights *w, int layer, int slot)
     return layer < 0 ? w->global[slot] : w->layer[layer].slot[slot];
 }
 
-/* Where bfloat16 products find a matrix ready: stored so, or rounded once; false: nowhere. */
-static bool find_rounded(const struct dulm_pass *pass, int layer, int slot,
-                         struct dulm_matrix16 *out)
+/* A matrix that bfloat16 products use as it is stored; false: there is none. */
+static bool stored_in_bfloat16(const struct dulm_pass *pass, const struct dulm_half *half,
+                               struct dulm_copy *out)
 {
-    const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
-    if (!half)
-        return dulm_rounded_find(pass->rounded, values(pass->weights, layer, slot), out);
-    *out = (struct dulm_matrix16){.values = half->values};
-    return half->bfloat && pass->rt->precision == DIFFULM_PRECISION_BF16;
+    if (!half || !half->bfloat || pass->rt->precision != DIFFULM_PRECISION_BF16)
+        return false;
+    *out = (struct dulm_copy){.values = half->values};
+    return true;
 }
 
 diffulm_status dulm_multiply(const struct dulm_pass *pass, int layer, int slot, size_t first,
                              size_t rows, size_t in, size_t out, const float *x, const float *b,
-                             float *y, size_t ldy)
+                             enum dulm_activation then, float *y, size_t ldy)
 {
     const struct dulm_matrix8 *bytes = dulm_quantized_at(pass->quantized, layer, slot);
-    struct dulm_matrix16 rounded;
-    if (bytes)
-        return dulm_gemm_int8(pass->rt, rows, out, in, x, bytes, first, b, y, ldy);
-    if (find_rounded(pass, layer, slot, &rounded))
-        return dulm_gemm_rounded(pass->rt, rows, out, in, x, in, &rounded, first, b, y, ldy);
     const struct dulm_half *half = dulm_half_at(pass->weights, layer, slot);
-    if (!half)
-        return dulm_gemm_linear(pass->rt, rows, in, out, x,
-                                values(pass->weights, layer, slot) + first * in, b, y, ldy);
-    if (b)
+    const struct dulm_copy *copy = dulm_copies_at(pass->copies, layer, slot);
+    struct dulm_copy stored;
+    if (bytes)
+        return dulm_gemm_int8(pass->rt, rows, out, in, x, bytes, first, b, then, y, ldy);
+    if (copy || stored_in_bfloat16(pass, half, &stored))
+        return dulm_gemm_copy(pass->rt, rows, out, in, x, in, copy ? copy : &stored, first, b, then,
+                              y, ldy);
+    if (half && b)
         dulm_fill_rows(pass->rt, rows, out, ldy, b, y);
-    return dulm_gemm_half(pass->rt, true, rows, out, in, x, in, dulm_half_from(*half, first * in),
-                          b != NULL, y, ldy);
+    const diffulm_status rc =
+        half ? dulm_gemm_half(pass->rt, true, rows, out, in, x, in,
+                              dulm_half_from(*half, first * in), b != NULL, y, ldy)
+             : dulm_gemm_linear(pass->rt, rows, in, out, x,
+                                values(pass->weights, layer, slot) + first * in, b, y, ldy);
+    if (rc == DIFFULM_OK)
+        dulm_activate_rows(pass->rt, then, rows, out, ldy, y);
+    return rc;
 }
 
 diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int slot, size_t first,
@@ -66,7 +70,8 @@ diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, si
 {
     const float *b = values(pass->weights, layer, slot + 1);
     const size_t rows = pass->tokens;
-    diffulm_status rc = dulm_multiply(pass, layer, slot, 0, rows, in, out, x, b, y, ldy);
+    diffulm_status rc =
+        dulm_multiply(pass, layer, slot, 0, rows, in, out, x, b, DULM_IDENTITY, y, ldy);
     const struct dulm_adapter *a = adapter_of(pass->weights, layer, slot);
     if (rc < 0 || !a)
         return rc;
@@ -77,6 +82,19 @@ diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, si
     if (rc == DIFFULM_OK)
         rc = dulm_gemm(pass->rt, false, true, rows, out, a->rank, h, a->rank, a->b, a->rank, true,
                        y, ldy);
+    return rc;
+}
+
+diffulm_status dulm_linear_activated(const struct dulm_pass *pass, int layer, int slot, size_t in,
+                                     size_t out, const float *x, enum dulm_activation kind,
+                                     float *y)
+{
+    if (!adapter_of(pass->weights, layer, slot))
+        return dulm_multiply(pass, layer, slot, 0, pass->tokens, in, out, x,
+                             values(pass->weights, layer, slot + 1), kind, y, out);
+    const diffulm_status rc = dulm_linear(pass, layer, slot, in, out, x, y, out);
+    if (rc == DIFFULM_OK)
+        dulm_activate_rows(pass->rt, kind, pass->tokens, out, out, y);
     return rc;
 }
 

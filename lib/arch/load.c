@@ -210,7 +210,7 @@ static diffulm_status point_halves(struct loader *l)
         const struct dulm_tensor *t = l->found[i];
         if (!kept_in_16_bits(p, t))
             continue;
-        if (!m->half && !(m->half = dulm_alloc_zero(dulm_half_slots(&m->config), sizeof *m->half)))
+        if (!m->half && !(m->half = dulm_alloc_zero(dulm_slots(&m->config), sizeof *m->half)))
             return dulm_fail_memory();
         dulm_half_set(m->half, &m->config, p,
                       (struct dulm_half){(const void *)t->data, t->dtype == DULM_BF16});

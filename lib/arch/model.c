@@ -3,7 +3,7 @@
 
 #include "arch/adapter.h"
 #include "arch/quantized.h"
-#include "arch/rounded.h"
+#include "arch/copies.h"
 #include "arch/score.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -16,7 +16,7 @@ static void destroy(struct diffulm_model *m)
     dulm_shards_close(m->shards, m->shard_count);
     dulm_free(m->widened);
     dulm_free(m->half);
-    dulm_rounded_destroy(atomic_load(&m->rounded));
+    dulm_copies_destroy(atomic_load(&m->copies));
     dulm_quantized_destroy(atomic_load(&m->quantized));
     dulm_workspace_destroy(atomic_load(&m->spare));
     dulm_weights_release(&m->weights);

@@ -26,7 +26,7 @@ struct diffulm_model {
     size_t skipped_count;
     enum dulm_dtype dtype;                      /* of the first matrix on disk */
     struct diffulm_adapter *adapter;            /* NULL, or: the weights are those of its model */
-    _Atomic(struct dulm_rounded *) rounded;     /* rounded.h */
+    _Atomic(struct dulm_copies *) copies;       /* copies.h */
     _Atomic(struct dulm_quantized *) quantized; /* quantized.h */
     _Atomic(struct dulm_workspace *) spare;     /* score.h: of calls that have none of their own */
 };

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
+#include "arch/copies.h"
 #include "arch/pass.h"
 #include "arch/quantized.h"
-#include "arch/rounded.h"
 #include "base/alloc.h"
 #include "base/error.h"
 
@@ -83,6 +83,8 @@ static diffulm_status layout(struct dulm_workspace *ws, const struct dulm_pass *
     s->attn_out = next += p->tokens * d;
     s->qkv = s->up = next += p->tokens * d;
     s->context = s->act = next += p->tokens * wide;
+    if (!p->family->gated)
+        s->up = s->act;
     if (p->family->pre_norm)
         s->attn_out = s->attn_sum;
     return DIFFULM_OK;
@@ -135,7 +137,7 @@ diffulm_status dulm_encode(struct dulm_workspace *ws, const struct diffulm_model
     if (rc == DIFFULM_OK)
         rc = check_wanted(batch);
     if (rc == DIFFULM_OK)
-        rc = dulm_rounded_of(model, &p->rounded);
+        rc = dulm_copies_of(model, &p->copies);
     if (rc == DIFFULM_OK)
         rc = dulm_quantized_of(model, &p->quantized);
     if (rc == DIFFULM_OK)
@@ -205,7 +207,7 @@ diffulm_status dulm_head_logits(const struct dulm_workspace *ws, const struct di
 {
     const float *bias = model->weights.global[DULM_DECODER_B];
     return dulm_multiply(&ws->pass, -1, DULM_DECODER_W, token, count, (size_t)model->config.hidden,
-                         tokens, states, bias ? bias + token : NULL, logits, tokens);
+                         tokens, states, bias ? bias + token : NULL, DULM_IDENTITY, logits, tokens);
 }
 
 size_t dulm_head_width(const struct diffulm_model *model, size_t count)

@@ -198,12 +198,12 @@ float *dulm_weights_get(const struct dulm_weights *w, const struct dulm_paramete
     return p->layer < 0 ? w->global[p->slot] : w->layer[p->layer].slot[p->slot];
 }
 
-size_t dulm_half_slots(const struct dulm_config *config)
+size_t dulm_slots(const struct dulm_config *config)
 {
     return DULM_GLOBALS + (size_t)config->layers * DULM_LAYER_SLOTS;
 }
 
-static size_t half_slot(int layer, int slot)
+size_t dulm_slot(int layer, int slot)
 {
     return layer < 0 ? (size_t)slot
                      : DULM_GLOBALS + (size_t)layer * DULM_LAYER_SLOTS + (size_t)slot;
@@ -212,18 +212,18 @@ static size_t half_slot(int layer, int slot)
 void dulm_half_set(struct dulm_half *table, const struct dulm_config *c,
                    const struct dulm_parameter *p, struct dulm_half matrix)
 {
-    table[half_slot(p->layer, p->slot)] = matrix;
+    table[dulm_slot(p->layer, p->slot)] = matrix;
     if (p->layer < 0 && p->slot == DULM_WORDS && c->tied)
         table[DULM_DECODER_W] = matrix;
     const size_t d = (size_t)c->hidden;
     for (size_t i = 0; i < 3 && p->layer >= 0 && p->slot == DULM_QKV_W; i++)
-        table[half_slot(p->layer, DULM_QUERY_W + 2 * (int)i)] = dulm_half_from(matrix, i * d * d);
+        table[dulm_slot(p->layer, DULM_QUERY_W + 2 * (int)i)] = dulm_half_from(matrix, i * d * d);
 }
 
 const struct dulm_half *dulm_half_at(const struct dulm_weights *w, int layer, int slot)
 {
     if (!w->half)
         return NULL;
-    const struct dulm_half *half = &w->half[half_slot(layer, slot)];
+    const struct dulm_half *half = &w->half[dulm_slot(layer, slot)];
     return half->values ? half : NULL;
 }

@@ -36,7 +36,7 @@ struct dulm_layer_weights {
 struct dulm_weights {
     float *global[DULM_GLOBALS];
     struct dulm_layer_weights *layer; /* [layers] */
-    /* [dulm_half_slots()]: matrices that are kept in 16 bits, whose pointers above are NULL; NULL: there are none. Not owned. */
+    /* [dulm_slots()]: matrices that are kept in 16 bits, whose pointers above are NULL; NULL: there are none. Not owned. */
     const struct dulm_half *half;
     /* [layers * DULM_LAYER_SLOTS], entries of rank 0 are absent; NULL: no adapter. Not owned. */
     const struct dulm_adapter *adapter;
@@ -51,9 +51,11 @@ void dulm_weights_set(struct dulm_weights *weights, const struct dulm_config *co
                       const struct dulm_parameter *parameter, float *values);
 float *dulm_weights_get(const struct dulm_weights *weights, const struct dulm_parameter *parameter);
 
-/* The table of matrices in 16 bits: how many entries it has; entering one, where stacked and tied slots follow; and looking one
- * up, NULL: there is none. */
-size_t dulm_half_slots(const struct dulm_config *config);
+/* Tables with an entry for each slot: how many these are, and a slot's place; layer -1: outside the layers. */
+size_t dulm_slots(const struct dulm_config *config);
+size_t dulm_slot(int layer, int slot);
+
+/* The table of matrices in 16 bits: entering one, where stacked and tied slots follow; and looking one up, NULL: there is none. */
 void dulm_half_set(struct dulm_half *table, const struct dulm_config *config,
                    const struct dulm_parameter *parameter, struct dulm_half matrix);
 const struct dulm_half *dulm_half_at(const struct dulm_weights *weights, int layer, int slot);

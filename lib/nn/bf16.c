@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/thread.h"
-#include "nn/rounded.h"
+#include "nn/copy.h"
 #ifdef DULM_ONEDNN
 #include "nn/onednn/plan.h"
 #endif
@@ -149,60 +149,9 @@ diffulm_status dulm_gemm_bf16(const struct diffulm_runtime *rt, bool trans_a, bo
     return rc;
 }
 
-struct packed_job {
-    const struct dulm_kernels *kernels;
-    struct matrix a;
-    size_t stride; /* of rounded rows */
-    const float *bias;
-    float *c;
-    size_t ldc;
-};
-
-static void prepare_rows(void *user, size_t row, size_t rows, void *to,
-                         struct dulm_row_scale *scales)
-{
-    (void)scales;
-    const struct packed_job *j = user;
-    const struct matrix *a = &j->a;
-    uint16_t *rounded = to;
-    for (size_t r = 0; r < rows; r++, rounded += j->stride) {
-        j->kernels->to_bf16(a->columns, a->x + (row + r) * a->stride, rounded);
-        memset(rounded + a->columns, 0, (j->stride - a->columns) * sizeof *rounded);
-    }
-}
-
-static void finish_part(void *user, const struct dulm_packed_result *r)
-{
-    const struct packed_job *j = user;
-    for (size_t i = 0; i < r->rows; i++) {
-        const float *sums = (const float *)r->sums + i * r->stride;
-        float *c = j->c + (r->row + i) * j->ldc + r->column;
-        if (j->bias)
-            j->kernels->add(r->columns, sums, j->bias + r->column, c);
-        else
-            memcpy(c, sums, r->columns * sizeof *c);
-    }
-}
-
-static diffulm_status packed_product(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
-                                     const float *a, size_t lda, const struct dulm_matrix16 *w,
-                                     size_t first, const float *bias, float *c, size_t ldc)
-{
-    struct packed_job job = {rt->kernels, {a, m, k, lda}, dulm_packed_stride(w->packed), bias, c,
-                             ldc};
-    const struct dulm_packed_product product = {.packed = w->packed,
-                                                .m = m,
-                                                .first = w->first + first,
-                                                .n = n,
-                                                .prepare = prepare_rows,
-                                                .finish = finish_part,
-                                                .user = &job};
-    return dulm_packed_multiply(rt, &product);
-}
-
-static diffulm_status stored_product(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
-                                     const float *a, size_t lda, const uint16_t *b,
-                                     const float *bias, float *c, size_t ldc)
+diffulm_status dulm_gemm_stored16(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                  const float *a, size_t lda, const uint16_t *b, const float *bias,
+                                  float *c, size_t ldc)
 {
     size_t most = BLOCK / (k ? k : 1);
     most = most ? most : 1;
@@ -225,15 +174,4 @@ static diffulm_status stored_product(const struct diffulm_runtime *rt, size_t m,
     }
     dulm_block_give(&rt->room->copies, copies);
     return rc;
-}
-
-diffulm_status dulm_gemm_rounded(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
-                                 const float *a, size_t lda, const struct dulm_matrix16 *w,
-                                 size_t first, const float *bias, float *c, size_t ldc)
-{
-    if (m == 0 || n == 0)
-        return DIFFULM_OK;
-    return w->packed ? packed_product(rt, m, n, k, a, lda, w, first, bias, c, ldc)
-                     : stored_product(rt, m, n, k, a, lda, w->values + (w->first + first) * k, bias,
-                                      c, ldc);
 }

@@ -56,6 +56,7 @@ struct job {
     struct dulm_matrix8 w; /* from the first row that is used */
     int32_t top;
     const float *bias;
+    enum dulm_activation then;
     uint8_t *rounded;
     int32_t *results, *zeros;
     float *scales, *y;
@@ -74,9 +75,13 @@ static void scale_part(void *user, size_t begin, size_t end, int worker)
 {
     (void)worker;
     const struct job *j = user;
-    for (size_t r = begin; r < end; r++)
+    for (size_t r = begin; r < end; r++) {
+        float *y = j->y + r * j->ldy;
         j->rt->kernels->dequantize_row(j->n, j->results + r * j->n, j->scales[r], j->zeros[r],
-                                       j->w.scales, j->w.sums, j->bias, j->y + r * j->ldy);
+                                       j->w.scales, j->w.sums, j->bias, y);
+        if (j->then != DULM_IDENTITY)
+            j->rt->kernels->activation(j->then, j->n, y, y);
+    }
 }
 
 static void product_part(void *user, size_t begin, size_t end, int worker)
@@ -151,11 +156,15 @@ static void finish_part(void *user, const struct dulm_packed_result *r)
 {
     const struct job *j = user;
     const int32_t *sums = r->sums;
-    for (size_t i = 0; i < r->rows; i++)
+    for (size_t i = 0; i < r->rows; i++) {
+        float *y = j->y + (r->row + i) * j->ldy + r->column;
         j->rt->kernels->dequantize_row(r->columns, sums + i * r->stride, r->scales[i].scale,
                                        r->scales[i].zero, j->w.scales + r->column,
                                        j->w.sums + r->column, j->bias ? j->bias + r->column : NULL,
-                                       j->y + (r->row + i) * j->ldy + r->column);
+                                       y);
+        if (j->then != DULM_IDENTITY)
+            j->rt->kernels->activation(j->then, r->columns, y, y);
+    }
 }
 
 static diffulm_status packed_product(struct job *job, size_t m, size_t n)
@@ -173,7 +182,7 @@ static diffulm_status packed_product(struct job *job, size_t m, size_t n)
 
 diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
                               const float *x, const struct dulm_matrix8 *w, size_t first,
-                              const float *bias, float *y, size_t ldy)
+                              const float *bias, enum dulm_activation then, float *y, size_t ldy)
 {
     if (k > DULM_INT8_INNER)
         return dulm_fail(DIFFULM_E_LIMIT, "int8: rows of %zu features, at most %zu", k,
@@ -187,6 +196,7 @@ diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t
                       .w = dulm_matrix8_from(*w, first, k),
                       .top = dulm_int8_top(rt),
                       .bias = bias,
+                      .then = then,
                       .y = y};
     return job.w.packed ? packed_product(&job, m, n) : stored_product(&job, m, n);
 }

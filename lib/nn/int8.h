@@ -25,10 +25,11 @@ void dulm_matrix8_row(const struct dulm_matrix8 *matrix, size_t columns, size_t 
 /* Sums of more products than these might not fit 32 bits. */
 #define DULM_INT8_INNER ((size_t)65536)
 
-/* y[m, n] (ldy) = x[m, k] (without gaps) W[first .. first + n)^T + bias, which may be NULL and begins with row `first`. */
+/* y[m, n] (ldy) = then(x[m, k] (without gaps) W[first .. first + n)^T + bias); bias may be NULL and begins with row `first`. */
 diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
                               const float *x, const struct dulm_matrix8 *w, size_t first,
-                              const float *bias, float *y, size_t ldy) DIFFULM_MUST_USE;
+                              const float *bias, enum dulm_activation then, float *y,
+                              size_t ldy) DIFFULM_MUST_USE;
 
 /* The greatest value of an activation that products get right: 255, or 127 where the CPU adds up pairs in 16 bits. */
 int32_t dulm_int8_top(const struct diffulm_runtime *rt);

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum dulm_activation { DULM_GELU, DULM_RELU, DULM_GELU_TANH, DULM_SILU, DULM_TANH };
+enum dulm_activation { DULM_GELU, DULM_RELU, DULM_GELU_TANH, DULM_SILU, DULM_TANH, DULM_IDENTITY };
 
 struct dulm_kernels {
     const char *name;
@@ -30,7 +30,7 @@ struct dulm_kernels {
                                   const float *stats, const float *dy, float *dweight,
                                   float *dbias);
 
-    /* y = act(u), and du = dy * act'(u). */
+    /* y = act(u), y may be u; and du = dy * act'(u). */
     void (*activation)(enum dulm_activation kind, size_t count, const float *u, float *y);
     void (*activation_backward)(enum dulm_activation kind, size_t count, const float *u,
                                 const float *dy, float *du);

@@ -159,6 +159,22 @@ void dulm_activate(const struct diffulm_runtime *rt, enum dulm_activation kind, 
     dulm_parallel(rt->threads, rows, 4, activate_part, &job);
 }
 
+static void activate_rows_part(void *user, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    const struct row_job *j = user;
+    for (size_t r = begin; r < end; r++)
+        j->k->activation(j->kind, j->d, j->y + r * j->stride, j->y + r * j->stride);
+}
+
+void dulm_activate_rows(const struct diffulm_runtime *rt, enum dulm_activation kind, size_t rows,
+                        size_t columns, size_t stride, float *y)
+{
+    struct row_job job = {.k = rt->kernels, .kind = kind, .d = columns, .stride = stride, .y = y};
+    if (kind != DULM_IDENTITY)
+        dulm_parallel(rt->threads, rows, 4, activate_rows_part, &job);
+}
+
 static void activate_back_part(void *user, size_t begin, size_t end, int worker)
 {
     (void)worker;

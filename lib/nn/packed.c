@@ -52,7 +52,14 @@ static size_t rounded_up(size_t n, size_t unit)
 
 static size_t element_size(const struct dulm_packed *p)
 {
-    return p->type == DULM_PACKED_INT8 ? sizeof(int8_t) : sizeof(uint16_t);
+    return dulm_packed_size(p->type);
+}
+
+size_t dulm_packed_size(enum dulm_packed_type type)
+{
+    return type == DULM_PACKED_INT8   ? sizeof(int8_t)
+           : type == DULM_PACKED_BF16 ? sizeof(uint16_t)
+                                      : sizeof(float);
 }
 
 static size_t tile_of_row(const struct dulm_packed *p, size_t row)
@@ -173,6 +180,11 @@ void dulm_packed_read(const struct dulm_packed *packed, size_t first, size_t cou
 size_t dulm_packed_stride(const struct dulm_packed *packed)
 {
     return packed->stride;
+}
+
+enum dulm_packed_type dulm_packed_type_of(const struct dulm_packed *packed)
+{
+    return packed->type;
 }
 
 /* The height for so many rows, of which it may be more than there are by a few: a rest of 1 has one of its own, others are filled

@@ -6,9 +6,12 @@
 
 #include "nn/runtime.h"
 
-enum dulm_packed_type { DULM_PACKED_INT8, DULM_PACKED_BF16 };
+enum dulm_packed_type { DULM_PACKED_INT8, DULM_PACKED_BF16, DULM_PACKED_F32 };
 
 struct dulm_packed;
+
+/* Bytes of an element, of W and of activations alike. */
+size_t dulm_packed_size(enum dulm_packed_type type);
 
 /* An empty matrix. Rows are used whole or by parts of `part`, such as a stacked query's, whose first tiles begin with them. *out
  * is NULL where the runtime has no such kernels: W is then multiplied by as it is. It goes before the runtime does. */
@@ -17,13 +20,14 @@ diffulm_status dulm_packed_create(const struct diffulm_runtime *rt, enum dulm_pa
                                   struct dulm_packed **out) DIFFULM_MUST_USE;
 void dulm_packed_destroy(struct dulm_packed *packed);
 
-/* Rows [first, first + count), without gaps, int8_t or uint16_t: put in, on all threads, and taken out. */
+/* Rows [first, first + count), without gaps, int8_t, uint16_t or float: put in, on all threads, and taken out. */
 void dulm_packed_write(const struct diffulm_runtime *rt, struct dulm_packed *packed, size_t first,
                        size_t count, const void *values);
 void dulm_packed_read(const struct dulm_packed *packed, size_t first, size_t count, void *values);
 
-/* Rows of activations in a product lie this many elements (uint8_t or uint16_t) apart, those behind `columns` 0. */
+/* Rows of activations in a product lie this many elements (uint8_t, uint16_t or float) apart, those behind `columns` 0. */
 size_t dulm_packed_stride(const struct dulm_packed *packed);
+enum dulm_packed_type dulm_packed_type_of(const struct dulm_packed *packed);
 
 /* What a rounded row of activations stands for, in 8 bits. */
 struct dulm_row_scale {

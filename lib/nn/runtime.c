@@ -50,11 +50,12 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
             options->struct_size, sizeof o);
     if (!out || o.threads < 0 || o.threads > 4096 || o.isa < 0 || o.isa > DIFFULM_ISA_AVX512 ||
         o.backend < 0 || o.backend > DIFFULM_BACKEND_ONEDNN || o.precision < 0 ||
-        o.precision > DIFFULM_PRECISION_INT8 || o.deterministic < 0 || o.deterministic > 1)
+        o.precision > DIFFULM_PRECISION_INT8 || o.deterministic < 0 || o.deterministic > 1 ||
+        o.pack_weights < 0 || o.pack_weights > 1)
         return dulm_fail(DIFFULM_E_ARGUMENT,
                          "runtime options: threads %d (0..4096), backend %d (0..2), isa %d (0..3), "
-                         "precision %d (0..2), deterministic %d (0..1)",
-                         o.threads, o.backend, o.isa, o.precision, o.deterministic);
+                         "precision %d (0..2), deterministic %d (0..1), pack_weights %d (0..1)",
+                         o.threads, o.backend, o.isa, o.precision, o.deterministic, o.pack_weights);
 #ifndef DULM_ONEDNN
     if (o.backend == DIFFULM_BACKEND_ONEDNN)
         return dulm_fail(DIFFULM_E_UNSUPPORTED, "this library was built without oneDNN");
@@ -75,6 +76,10 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
             DIFFULM_E_UNSUPPORTED,
             "deterministic computing in bfloat16 needs the reference backend; oneDNN has "
             "it in float32 and int8");
+    if (o.backend == DIFFULM_BACKEND_ONEDNN && o.precision == DIFFULM_PRECISION_F32 &&
+        o.pack_weights && o.deterministic)
+        return dulm_fail(DIFFULM_E_UNSUPPORTED,
+                         "packed weights in float32 are not deterministic; int8 has both");
 #endif
     struct diffulm_runtime *rt = dulm_alloc_zero(1, sizeof *rt);
     if (!rt)
@@ -85,6 +90,7 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
     rt->backend = o.backend;
     rt->precision = o.precision;
     rt->deterministic = o.deterministic;
+    rt->pack_weights = o.pack_weights;
     if (!(rt->room = dulm_room_create())) {
         dulm_free(rt);
         return dulm_fail_memory();
@@ -136,8 +142,9 @@ void diffulm_runtime_describe(const diffulm_runtime *runtime, char *buffer, size
     else if (runtime->precision == DIFFULM_PRECISION_INT8)
         snprintf(products, sizeof products, ", int8 products (%d-bit)",
                  dulm_int8_top(runtime) == 255 ? 8 : 7);
-    snprintf(buffer, capacity, "%s + %s kernels%s%s, %d thread%s", backend, runtime->kernels->name,
-             products, runtime->deterministic ? ", deterministic" : "", runtime->threads,
+    snprintf(buffer, capacity, "%s + %s kernels%s%s%s, %d thread%s", backend,
+             runtime->kernels->name, products, runtime->pack_weights ? ", packed weights" : "",
+             runtime->deterministic ? ", deterministic" : "", runtime->threads,
              runtime->threads == 1 ? "" : "s");
 }
 

@@ -14,7 +14,7 @@ struct diffulm_runtime {
     int threads;
     int backend;   /* DIFFULM_BACKEND_REFERENCE or _ONEDNN */
     int precision; /* DIFFULM_PRECISION_… */
-    bool deterministic;
+    bool deterministic, pack_weights;
     const struct dulm_kernels *kernels;
     struct dulm_room *room;
 };
@@ -55,6 +55,9 @@ void dulm_layer_norm_backward(const struct diffulm_runtime *rt, size_t rows, siz
 /* gated: u is [rows, 2 f]. */
 void dulm_activate(const struct diffulm_runtime *rt, enum dulm_activation kind, bool gated,
                    size_t rows, size_t f, const float *u, float *y);
+/* In place: y [rows, columns] (stride). */
+void dulm_activate_rows(const struct diffulm_runtime *rt, enum dulm_activation kind, size_t rows,
+                        size_t columns, size_t stride, float *y);
 /* du may be dy when not gated. */
 void dulm_activate_backward(const struct diffulm_runtime *rt, enum dulm_activation kind, bool gated,
                             size_t rows, size_t f, const float *u, const float *dy, float *du);

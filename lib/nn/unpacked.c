@@ -32,6 +32,12 @@ size_t dulm_packed_stride(const struct dulm_packed *packed)
     return 0;
 }
 
+enum dulm_packed_type dulm_packed_type_of(const struct dulm_packed *packed)
+{
+    (void)packed;
+    return DULM_PACKED_F32;
+}
+
 diffulm_status dulm_packed_multiply(const struct diffulm_runtime *rt,
                                     const struct dulm_packed_product *product)
 {

@@ -82,6 +82,13 @@ class Program(unittest.TestCase):
         if both.returncode or "oneDNN" in self.ok("inspect", MODEL):
             self.assertRegex(both.stderr, "deterministic computing in bfloat16|AVX512_BF16")
 
+    def test_packed_weights_answer_the_same_and_are_refused_with_deterministic(self):
+        arguments = ["generate", MODEL, "Say 7 in English.", "--pack-weights"]
+        self.assertEqual(self.ok(*arguments), self.ok(*arguments[:-1]))
+        both = run(*arguments, "--deterministic")
+        if both.returncode or "oneDNN" in self.ok("inspect", MODEL):
+            self.assertIn("packed weights in float32 are not deterministic", both.stderr)
+
     def test_int8_computed_or_stored_answers_the_same(self):
         with tempfile.TemporaryDirectory() as folder:
             small = os.path.join(folder, "small")

@@ -96,8 +96,9 @@ static void check_product(const diffulm_runtime *rt, struct shape s, bool with_b
         y[i] = 5;
     dulm_sum_rows_int8(rt, s.n, s.k, q, sums);
     const struct dulm_matrix8 w = {.values = q, .scales = scales, .sums = sums};
-    assert_int_equal(dulm_gemm_int8(rt, s.m, s.n, s.k, x, &w, 0, with_bias ? bias : NULL, y, ldy),
-                     DIFFULM_OK);
+    assert_int_equal(
+        dulm_gemm_int8(rt, s.m, s.n, s.k, x, &w, 0, with_bias ? bias : NULL, DULM_IDENTITY, y, ldy),
+        DIFFULM_OK);
     for (size_t i = 0; i < s.m; i++) {
         rt->kernels->quantize_row(s.k, x + i * s.k, dulm_int8_top(rt), u, &scale, &zero);
         for (size_t j = 0; j < s.n; j++) {

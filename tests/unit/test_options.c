@@ -56,7 +56,7 @@ static void assert_equal_outside(const void *filled, const void *object, size_t 
 static void initialisers_equal_functions_byte_for_byte(void **state)
 {
     (void)state;
-    CHECK(diffulm_runtime_options, runtime_options, AFTER(diffulm_runtime_options, deterministic));
+    CHECK(diffulm_runtime_options, runtime_options, AFTER(diffulm_runtime_options, pack_weights));
     CHECK(diffulm_model_options, model_options, AFTER(diffulm_model_options, head));
     CHECK(diffulm_sampler_options, sampler_options, AFTER(diffulm_sampler_options, order));
     CHECK(diffulm_session_options, session_options, AFTER(diffulm_session_options, newline_id));

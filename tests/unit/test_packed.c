@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "arch/copies.h"
 #include "nn/int8.h"
-#include "nn/rounded.h"
 #include "tiny.h"
 
 static uint32_t mixed(size_t i)
@@ -29,12 +29,13 @@ static void every_row_comes_out_as_it_went_in(void **state)
 {
     (void)state;
     diffulm_runtime *rt = tiny_runtime_in(DIFFULM_BACKEND_AUTO, 2, DIFFULM_PRECISION_F32);
-    for (int i = 0; i < 2 * SHAPES; i++) {
-        const struct shape s = shapes[i / 2];
-        const size_t size = i % 2 ? 1 : 2, row = s.columns * size;
+    for (int i = 0; i < 3 * SHAPES; i++) {
+        static const enum dulm_packed_type types[] = {DULM_PACKED_INT8, DULM_PACKED_BF16,
+                                                      DULM_PACKED_F32};
+        const struct shape s = shapes[i / 3];
+        const size_t row = s.columns * dulm_packed_size(types[i % 3]);
         struct dulm_packed *packed;
-        assert_int_equal(dulm_packed_create(rt, i % 2 ? DULM_PACKED_INT8 : DULM_PACKED_BF16, s.rows,
-                                            s.columns, s.part, &packed),
+        assert_int_equal(dulm_packed_create(rt, types[i % 3], s.rows, s.columns, s.part, &packed),
                          DIFFULM_OK);
         if (!packed)
             continue;
@@ -112,7 +113,9 @@ static void check_range(diffulm_runtime *rt, const struct whole_product *p, size
     const float *bias = first % 2 ? p->bias + first : NULL;
     for (size_t i = 0; i < p->m * ldy; i++)
         y[i] = 0.5f;
-    assert_int_equal(dulm_gemm_int8(rt, p->m, n, k, p->x, &p->w, first, bias, y, ldy), DIFFULM_OK);
+    assert_int_equal(
+        dulm_gemm_int8(rt, p->m, n, k, p->x, &p->w, first, bias, DULM_IDENTITY, y, ldy),
+        DIFFULM_OK);
     for (size_t i = 0; i < p->m; i++) {
         for (size_t j = 0; j < n; j++) {
             int32_t sum = bias ? (int32_t)bias[j] : 0;
@@ -166,14 +169,19 @@ static void many_rows_go_in_blocks(void **state)
     }
 }
 
-/* Both by the plain kernel and by tiles; single sums in different orders. */
-static void products_in_bfloat16_are_the_rounded_rows(void **state)
+static void skip_without_bfloat16(void)
 {
-    (void)state;
     const char *isa =
         getenv("ONEDNN_MAX_CPU_ISA"); /* oneDNN has none there, whatever the CPU has */
     if (isa && strcmp(isa, "AVX2") == 0)
         skip();
+}
+
+/* Both by the plain kernel and by tiles; single sums in different orders. */
+static void products_in_bfloat16_are_the_rounded_rows(void **state)
+{
+    (void)state;
+    skip_without_bfloat16();
     for (int32_t threads = 1; threads <= 2; threads++) {
         diffulm_runtime *rt =
             tiny_runtime_in(DIFFULM_BACKEND_ONEDNN, threads, DIFFULM_PRECISION_BF16);
@@ -192,7 +200,7 @@ static void products_in_bfloat16_are_the_rounded_rows(void **state)
                     w[j] = (uint16_t)(0x3f00u + mixed(j) % 0x80u + (mixed(j) & 0x8000u));
                 for (size_t j = 0; j < s.rows; j++)
                     bias[j] = (float)j;
-                struct dulm_matrix16 rows = {.values = w}, tiles = rows;
+                struct dulm_copy rows = {.values = w}, tiles = rows;
                 struct dulm_packed *packed;
                 assert_int_equal(
                     dulm_packed_create(rt, DULM_PACKED_BF16, s.rows, k, s.part, &packed),
@@ -201,10 +209,11 @@ static void products_in_bfloat16_are_the_rounded_rows(void **state)
                     dulm_packed_write(rt, packed, 0, s.rows, w);
                 tiles.packed = packed;
                 const float *b = m % 2 ? bias + first : NULL;
-                assert_int_equal(dulm_gemm_rounded(rt, m, n, k, a, lda, &tiles, first, b, have, n),
-                                 DIFFULM_OK);
                 assert_int_equal(
-                    dulm_gemm_rounded(plain, m, n, k, a, lda, &rows, first, b, want, n),
+                    dulm_gemm_copy(rt, m, n, k, a, lda, &tiles, first, b, DULM_IDENTITY, have, n),
+                    DIFFULM_OK);
+                assert_int_equal(
+                    dulm_gemm_copy(plain, m, n, k, a, lda, &rows, first, b, DULM_IDENTITY, want, n),
                     DIFFULM_OK);
                 for (size_t j = 0; j < m * n; j++)
                     assert_true(fabsf(have[j] - want[j]) <= 1e-5f * (float)(k + 100));
@@ -218,6 +227,88 @@ static void products_in_bfloat16_are_the_rounded_rows(void **state)
         diffulm_runtime_unref(plain);
         diffulm_runtime_unref(rt);
     }
+}
+
+/* By tiles, and by the plain kernel with what follows done afterwards. */
+static void check_single(const diffulm_runtime *rt, const diffulm_runtime *plain, struct shape s,
+                         size_t m)
+{
+    const size_t first = s.rows / 3, n = s.rows - first, k = s.columns, lda = k + 1, ldc = n + 2;
+    float *a = malloc(m * lda * sizeof *a), *w = malloc(s.rows * k * sizeof *w);
+    float *bias = malloc(s.rows * sizeof *bias);
+    float *have = calloc(m * ldc, sizeof *have), *want = calloc(m * ldc, sizeof *want);
+    struct dulm_copy copy = {0};
+    struct dulm_packed *packed;
+    const enum dulm_activation then = m % 3 ? DULM_GELU : DULM_IDENTITY;
+    const float *b = m % 2 ? bias + first : NULL;
+    for (size_t i = 0; i < m * lda; i++)
+        a[i] = (float)mixed(i) / 2e7f - 0.5f;
+    for (size_t i = 0; i < s.rows * k; i++)
+        w[i] = (float)mixed(i + 7) / 2e7f - 0.7f;
+    for (size_t i = 0; i < s.rows; i++)
+        bias[i] = (float)(i % 5);
+    assert_int_equal(dulm_packed_create(rt, DULM_PACKED_F32, s.rows, k, s.part, &packed),
+                     DIFFULM_OK);
+    if (packed) {
+        dulm_packed_write(rt, packed, 0, s.rows, w);
+        copy.packed = packed;
+        assert_int_equal(dulm_gemm_copy(rt, m, n, k, a, lda, &copy, first, b, then, have, ldc),
+                         DIFFULM_OK);
+        dulm_fill_rows(plain, m, n, ldc, b, want);
+        assert_int_equal(
+            dulm_gemm(plain, false, true, m, n, k, a, lda, w + first * k, k, true, want, ldc),
+            DIFFULM_OK);
+        dulm_activate_rows(plain, then, m, n, ldc, want);
+        for (size_t i = 0; i < m * ldc; i++)
+            assert_true(fabsf(have[i] - want[i]) <= 1e-5f * (float)(k + 100));
+    }
+    dulm_packed_destroy(packed);
+    free(a);
+    free(w);
+    free(bias);
+    free(have);
+    free(want);
+}
+
+static void products_in_single_precision_are_those_of_the_plain_kernel(void **state)
+{
+    (void)state;
+    diffulm_runtime *plain = tiny_runtime_in(DIFFULM_BACKEND_REFERENCE, 1, DIFFULM_PRECISION_F32);
+    for (int32_t threads = 1; threads <= 2; threads++) {
+        diffulm_runtime *rt = tiny_runtime_in(DIFFULM_BACKEND_AUTO, threads, DIFFULM_PRECISION_F32);
+        for (size_t i = 0; i < SHAPES; i++)
+            for (size_t m = 1; m <= 70; m += m < 20 ? 1 : 13)
+                check_single(rt, plain, shapes[i], m);
+        diffulm_runtime_unref(rt);
+    }
+    diffulm_runtime_unref(plain);
+}
+
+static void activations_follow_products_in_8_bits_tile_by_tile(void **state)
+{
+    (void)state;
+    diffulm_runtime *rt = tiny_runtime_in(DIFFULM_BACKEND_AUTO, 2, DIFFULM_PRECISION_INT8);
+    const struct shape s = {300, 70, 300};
+    struct whole_product p = whole_product(rt, s, 67);
+    struct dulm_matrix8 by_rows = {.values = p.q, .scales = p.scales, .sums = p.sums};
+    const struct dulm_matrix8 *const ways[] = {&p.w, &by_rows};
+    for (size_t j = 0; j < s.rows; j++) /* so that gelu is neither 0 nor the identity */
+        p.scales[j] = 1e-4f;
+    float *want = malloc(p.m * s.rows * sizeof *want), *have = malloc(p.m * s.rows * sizeof *have);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(dulm_gemm_int8(rt, p.m, s.rows, s.columns, p.x, ways[i], 0, p.bias,
+                                        DULM_IDENTITY, want, s.rows),
+                         DIFFULM_OK);
+        dulm_activate_rows(rt, DULM_GELU, p.m, s.rows, s.rows, want);
+        assert_int_equal(dulm_gemm_int8(rt, p.m, s.rows, s.columns, p.x, ways[i], 0, p.bias,
+                                        DULM_GELU, have, s.rows),
+                         DIFFULM_OK);
+        assert_memory_equal(have, want, p.m * s.rows * sizeof *have);
+    }
+    free(want);
+    free(have);
+    discard(&p);
+    diffulm_runtime_unref(rt);
 }
 
 enum { LENGTH = 6, LOGITS = LENGTH * TINY_VOCABULARY };
@@ -286,6 +377,92 @@ static void models_in_8_bits_save_and_score_as_without_packing(void **state)
     }
 }
 
+static diffulm_runtime *packing_runtime(int32_t precision)
+{
+    struct diffulm_runtime_options o = DIFFULM_RUNTIME_OPTIONS_INIT;
+    diffulm_runtime *rt;
+    o.precision = precision;
+    o.pack_weights = 1;
+    o.threads = 2;
+    assert_int_equal(diffulm_runtime_create(&o, &rt), DIFFULM_OK);
+    return rt;
+}
+
+/* The logits of a stored model, and whether its layers and head multiply by packed matrices. */
+static bool opened_logits(const struct tiny_folder *folder, diffulm_runtime *rt, float *out)
+{
+    struct diffulm_model_options o = DIFFULM_MODEL_OPTIONS_INIT;
+    const struct dulm_copies *copies;
+    diffulm_model *model;
+    o.runtime = rt;
+    assert_int_equal(diffulm_model_open(folder->path, &o, &model), DIFFULM_OK);
+    logits_of(model, out);
+    assert_int_equal(dulm_copies_of(model, &copies), DIFFULM_OK);
+    const struct dulm_copy *key = dulm_copies_at(copies, 1, DULM_KEY_W);
+    const struct dulm_copy *head = dulm_copies_at(copies, -1, DULM_DECODER_W);
+    const bool packed = key && key->packed && head && head->packed;
+    diffulm_model_unref(model);
+    return packed;
+}
+
+static void check_request(const char *family, int32_t dtype, int32_t precision)
+{
+    float without[LOGITS], with[LOGITS];
+    diffulm_model *model = tiny_model_on(family, DIFFULM_BACKEND_REFERENCE, 1, 5);
+    const struct tiny_folder folder = tiny_saved(model, dtype);
+    diffulm_runtime *plain = tiny_runtime_in(DIFFULM_BACKEND_AUTO, 2, precision);
+    diffulm_runtime *packing = packing_runtime(precision);
+    const bool always = precision == DIFFULM_PRECISION_BF16 && dtype == DIFFULM_DTYPE_F32;
+    const bool gains = opened_logits(&folder, packing, with);
+    assert_int_equal(opened_logits(&folder, plain, without), gains && always);
+#if defined(DULM_ONEDNN) && defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512vnni") && !getenv("ONEDNN_MAX_CPU_ISA"))
+        assert_true(gains);
+#endif
+    const float most = precision == DIFFULM_PRECISION_BF16 ? 1e-2f : 1e-5f;
+    for (size_t i = 0; i < LOGITS; i++)
+        assert_true(fabsf(with[i] - without[i]) <= most);
+    diffulm_runtime_unref(packing);
+    diffulm_runtime_unref(plain);
+    diffulm_model_unref(model);
+    tiny_discard(&folder);
+}
+
+static void models_of_any_file_are_packed_on_request(void **state)
+{
+    (void)state;
+    static const char *const families[] = {"xlm-roberta", "bert", "modernbert"};
+    for (size_t f = 0; f < 3; f++)
+        for (int32_t dtype = DIFFULM_DTYPE_F32; dtype <= DIFFULM_DTYPE_BF16; dtype++)
+            check_request(families[f], dtype, DIFFULM_PRECISION_F32);
+}
+
+static void models_of_any_file_are_packed_on_request_in_bfloat16(void **state)
+{
+    (void)state;
+    skip_without_bfloat16();
+    diffulm_runtime_unref(tiny_runtime_in(DIFFULM_BACKEND_AUTO, 1, DIFFULM_PRECISION_BF16));
+    for (int32_t dtype = DIFFULM_DTYPE_F32; dtype <= DIFFULM_DTYPE_BF16; dtype++)
+        check_request("xlm-roberta", dtype, DIFFULM_PRECISION_BF16);
+}
+
+static void the_request_is_checked_and_named(void **state)
+{
+    (void)state;
+    char text[128];
+    struct diffulm_runtime_options o = DIFFULM_RUNTIME_OPTIONS_INIT;
+    diffulm_runtime *rt = packing_runtime(DIFFULM_PRECISION_F32);
+    diffulm_runtime_describe(rt, text, sizeof text);
+    assert_non_null(strstr(text, ", packed weights, 2 threads"));
+    diffulm_runtime_unref(rt);
+    o.pack_weights = 2;
+    assert_int_equal(diffulm_runtime_create(&o, &rt), DIFFULM_E_ARGUMENT);
+    assert_message_names("pack_weights 2 (0..1)");
+    o.pack_weights = o.deterministic = 1;
+    o.backend = DIFFULM_BACKEND_ONEDNN; /* or not built in */
+    assert_int_equal(diffulm_runtime_create(&o, &rt), DIFFULM_E_UNSUPPORTED);
+}
+
 /* The kernels that these tests are about are in use where the CPU has VNNI, unless oneDNN is told to leave them alone. */
 static void packing_is_used_where_it_gains(void **state)
 {
@@ -313,6 +490,11 @@ int main(void)
         cmocka_unit_test(products_in_8_bits_are_exact),
         cmocka_unit_test(many_rows_go_in_blocks),
         cmocka_unit_test(products_in_bfloat16_are_the_rounded_rows),
+        cmocka_unit_test(products_in_single_precision_are_those_of_the_plain_kernel),
+        cmocka_unit_test(activations_follow_products_in_8_bits_tile_by_tile),
+        cmocka_unit_test(models_of_any_file_are_packed_on_request),
+        cmocka_unit_test(models_of_any_file_are_packed_on_request_in_bfloat16),
+        cmocka_unit_test(the_request_is_checked_and_named),
         cmocka_unit_test(models_in_8_bits_save_and_score_as_without_packing),
         cmocka_unit_test(packing_is_used_where_it_gains),
     };

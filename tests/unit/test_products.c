@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/rounded.h"
+#include "arch/copies.h"
 #include "nn/runtime.h"
 #include "tiny.h"
 
@@ -273,14 +273,14 @@ static void products_by_rounded_matrices_are_the_same_bits(void **state)
         float *bias = numbers(s.n, 4);
         float *one = numbers(s.m * ldc, 3), *other = numbers(s.m * ldc, 3);
         uint16_t *half = malloc((first + s.n) * s.k * sizeof *half);
-        const struct dulm_matrix16 w = {.values = half};
+        const struct dulm_copy w = {.values = half};
         rt->kernels->to_bf16((first + s.n) * s.k, b, half);
         dulm_fill_rows(rt, s.m, s.n, ldc, bias, one);
         assert_int_equal(dulm_gemm(rt, false, true, s.m, s.n, s.k, a, lda, b + first * s.k, s.k,
                                    with_bias, one, ldc),
                          DIFFULM_OK);
-        assert_int_equal(dulm_gemm_rounded(rt, s.m, s.n, s.k, a, lda, &w, first,
-                                           with_bias ? bias : NULL, other, ldc),
+        assert_int_equal(dulm_gemm_copy(rt, s.m, s.n, s.k, a, lda, &w, first,
+                                        with_bias ? bias : NULL, DULM_IDENTITY, other, ldc),
                          DIFFULM_OK);
         assert_memory_equal(one, other, s.m * ldc * sizeof *one);
         free(a);
@@ -300,27 +300,28 @@ static void models_keep_rounded_copies_of_what_they_multiply_by(void **state)
     for (size_t f = 0; f < 3; f++) {
         diffulm_runtime *rt = plain_runtime();
         diffulm_model *model = tiny_model(families[f], rt, 5);
-        const struct dulm_rounded *rounded, *again;
+        const struct dulm_copies *rounded, *again;
         const struct dulm_weights *w = &model->weights;
-        assert_int_equal(dulm_rounded_of(model, &rounded), DIFFULM_OK);
-        assert_int_equal(dulm_rounded_of(model, &again), DIFFULM_OK);
+        assert_int_equal(dulm_copies_of(model, &rounded), DIFFULM_OK);
+        assert_int_equal(dulm_copies_of(model, &again), DIFFULM_OK);
         assert_ptr_equal(rounded, again);
+        const int layers[] = {1, 0, -1, -1};
+        const int slots[] = {DULM_VALUE_W, DULM_UP_W, DULM_DECODER_W, DULM_HEAD_DENSE_W};
         const float *matrices[] = {w->layer[1].slot[DULM_VALUE_W], w->layer[0].slot[DULM_UP_W],
                                    w->global[DULM_DECODER_W], w->global[DULM_HEAD_DENSE_W]};
         for (size_t i = 0; i < 4; i++) {
-            struct dulm_matrix16 found;
-            assert_true(dulm_rounded_find(rounded, matrices[i], &found));
-            const uint16_t *copy = found.values + found.first * 12;
+            const struct dulm_copy *found = dulm_copies_at(rounded, layers[i], slots[i]);
+            assert_non_null(found);
+            const uint16_t *copy = found->values + found->first * 12;
             for (size_t j = 0; j < 12 * 12; j++)
                 assert_float_equal(rounded_value(matrices[i][j]), of_bits((uint32_t)copy[j] << 16),
                                    0);
         }
-        struct dulm_matrix16 none;
-        assert_false(dulm_rounded_find(rounded, w->global[DULM_HEAD_NORM_W], &none));
+        assert_null(dulm_copies_at(rounded, -1, DULM_HEAD_NORM_W));
         diffulm_model_unref(model);
         diffulm_runtime_unref(rt);
         model = tiny_model_on(families[f], DIFFULM_BACKEND_REFERENCE, 1, 5);
-        assert_int_equal(dulm_rounded_of(model, &rounded), DIFFULM_OK);
+        assert_int_equal(dulm_copies_of(model, &rounded), DIFFULM_OK);
         assert_null(rounded);
         diffulm_model_unref(model);
     }

@@ -45,7 +45,7 @@ class _Handle:
 class Runtime(_Handle):
     def __init__(self, *,
             threads: int = ..., backend: str | int = ..., isa: str | int = ..., precision: str | int = ...,
-            deterministic: int = ...) -> None: ...
+            deterministic: int = ..., pack_weights: int = ...) -> None: ...
 
 class Encoding(NamedTuple):
     ids: list[int]

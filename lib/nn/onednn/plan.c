@@ -29,11 +29,6 @@ struct order {
     const dnnl_dim_t *sizes, *dims;
 };
 
-static size_t size_of(enum dulm_packed_type type)
-{
-    return type == DULM_PACKED_INT8 ? sizeof(int8_t) : sizeof(uint16_t);
-}
-
 static void destroy(struct dulm_plan *plan)
 {
     struct dulm_plan_code *code = plan->code;
@@ -132,8 +127,8 @@ static size_t place_along(const struct order *o, int dim, size_t i)
 /* Fills in where words are; false where elements of one do not lie side by side, or the tile is larger than they are. */
 static bool list_words(struct dulm_plan *p, const struct order *o)
 {
-    const size_t each = sizeof(uint32_t) / size_of(p->type);
-    if (p->bytes != p->n * p->k * size_of(p->type))
+    const size_t each = sizeof(uint32_t) / dulm_packed_size(p->type);
+    if (p->bytes != p->n * p->k * dulm_packed_size(p->type))
         return false;
     for (size_t i = 0; i < p->n; i++) {
         const size_t at = place_along(o, 1, i);
@@ -163,14 +158,17 @@ static bool is_fast(const struct dulm_plan_code *code)
 static dnnl_status_t plan_height(struct dulm_plan *p, size_t h, dnnl_primitive_attr_t attributes)
 {
     struct dulm_plan_code *c = p->code;
-    const bool bytes = p->type == DULM_PACKED_INT8;
+    static const struct {
+        dnnl_data_type_t activations, tile, sums;
+    } types[] = {[DULM_PACKED_INT8] = {dnnl_u8, dnnl_s8, dnnl_s32},
+                 [DULM_PACKED_BF16] = {dnnl_bf16, dnnl_bf16, dnnl_f32},
+                 [DULM_PACKED_F32] = {dnnl_f32, dnnl_f32, dnnl_f32}};
     dnnl_status_t rc = dulm_onednn_describe(&c->activations[h], dulm_heights[h], p->k,
-                                            bytes ? dnnl_u8 : dnnl_bf16, p->k, 1);
+                                            types[p->type].activations, p->k, 1);
     if (rc == dnnl_success)
-        rc = dulm_onednn_describe(&c->sums[h], dulm_heights[h], p->n, bytes ? dnnl_s32 : dnnl_f32,
-                                  p->n, 1);
+        rc = dulm_onednn_describe(&c->sums[h], dulm_heights[h], p->n, types[p->type].sums, p->n, 1);
     if (rc == dnnl_success && h == TYPICAL)
-        rc = describe_any(&c->tile, p->k, p->n, bytes ? dnnl_s8 : dnnl_bf16);
+        rc = describe_any(&c->tile, p->k, p->n, types[p->type].tile);
     if (rc == dnnl_success)
         rc = dulm_onednn_matmul_plan(&c->plan[h], &c->activations[h], &c->tile, NULL, &c->sums[h],
                                      attributes);

@@ -57,9 +57,11 @@ static inline float act(enum dulm_activation kind, float u, float *slope)
         *slope = 1 - th * th;
         return th;
     }
+    case DULM_IDENTITY:
+        break;
     }
-    *slope = 0;
-    return 0;
+    *slope = 1;
+    return u;
 }
 
 static inline void forward(enum dulm_activation kind, size_t count, const float *restrict u,
@@ -68,6 +70,13 @@ static inline void forward(enum dulm_activation kind, size_t count, const float 
     float slope;
     for (size_t i = 0; i < count; i++)
         y[i] = act(kind, u[i], &slope);
+}
+
+static inline void in_place(enum dulm_activation kind, size_t count, float *y)
+{
+    float slope;
+    for (size_t i = 0; i < count; i++)
+        y[i] = act(kind, y[i], &slope);
 }
 
 static inline void backward(enum dulm_activation kind, size_t count, const float *restrict u,
@@ -112,10 +121,18 @@ static inline void gated_back(enum dulm_activation kind, size_t f, const float *
         call(DULM_SILU) break;                                                                     \
     case DULM_TANH:                                                                                \
         call(DULM_TANH) break;                                                                     \
+    case DULM_IDENTITY:                                                                            \
+        call(DULM_IDENTITY) break;                                                                 \
     }
 
 void K(activation)(enum dulm_activation kind, size_t count, const float *u, float *y)
 {
+    if (u == y) {
+#define CALL(k) in_place(k, count, y);
+        EACH_KIND(CALL)
+#undef CALL
+        return;
+    }
 #define CALL(k) forward(k, count, u, y);
     EACH_KIND(CALL)
 #undef CALL

@@ -563,6 +563,8 @@ pub struct diffulm_runtime_options {
     pub precision: i32,
     /// 1: every row's results are the same bits in any batch, and all results with any number of threads, on one kind of CPU and build of oneDNN; docs/performance.md has what it costs. The reference backend and whole-number sums (INT8) are so always. Not with BF16 on oneDNN.
     pub deterministic: i32,
+    /// 1: the matrices of a frozen model are copied into the order in which oneDNN's kernels read them, by the model's first pass: faster, most of all by few rows, for memory that no other process shares (docs/performance.md, docs/memory.md). BF16 and INT8 copy so anyway, but for weights stored in 16 bits, which BF16 copies only then. Where a CPU has no such kernels matrices are used as they are. Not in F32 with `deterministic`.
+    pub pack_weights: i32,
 }
 
 #[repr(C)]
@@ -1462,6 +1464,7 @@ mod tests {
         assert_eq!(offset!(diffulm_runtime_options, isa), 16);
         assert_eq!(offset!(diffulm_runtime_options, precision), 20);
         assert_eq!(offset!(diffulm_runtime_options, deterministic), 24);
+        assert_eq!(offset!(diffulm_runtime_options, pack_weights), 28);
         assert_eq!(size_of::<diffulm_sampler_options>(), 96);
         assert_eq!(offset!(diffulm_sampler_options, struct_size), 0);
         assert_eq!(offset!(diffulm_sampler_options, steps), 8);

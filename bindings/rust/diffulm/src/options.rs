@@ -457,6 +457,12 @@ impl RuntimeOptions {
         self.raw.deterministic = value;
         self
     }
+
+    /// 1: the matrices of a frozen model are copied into the order in which oneDNN's kernels read them, by the model's first pass: faster, most of all by few rows, for memory that no other process shares (docs/performance.md, docs/memory.md). BF16 and INT8 copy so anyway, but for weights stored in 16 bits, which BF16 copies only then. Where a CPU has no such kernels matrices are used as they are. Not in F32 with `deterministic`.
+    pub fn pack_weights(mut self, value: i32) -> Self {
+        self.raw.pack_weights = value;
+        self
+    }
 }
 
 /// Options as `struct diffulm_sampler_options` has them; made by `default()`, changed by the methods.

@@ -63,6 +63,7 @@ struct diffulm_runtime_options {
   int32_t isa;
   int32_t precision;
   int32_t deterministic;
+  int32_t pack_weights;
 };
 struct diffulm_sampler_options {
   size_t struct_size;

@@ -1,0 +1,83 @@
+/* copy.c: products by packed matrices in single precision and in bfloat16; what follows a product is done tile by tile. */
+#include "nn/copy.h"
+
+#include <string.h>
+
+struct job {
+    const struct dulm_kernels *kernels;
+    const float *a;
+    size_t k, lda;
+    size_t stride; /* of rows as the product reads them */
+    const float *bias;
+    enum dulm_activation then;
+    float *c;
+    size_t ldc;
+};
+
+static void round_rows(void *user, size_t row, size_t rows, void *to, struct dulm_row_scale *scales)
+{
+    (void)scales;
+    const struct job *j = user;
+    uint16_t *rounded = to;
+    for (size_t r = 0; r < rows; r++, rounded += j->stride) {
+        j->kernels->to_bf16(j->k, j->a + (row + r) * j->lda, rounded);
+        memset(rounded + j->k, 0, (j->stride - j->k) * sizeof *rounded);
+    }
+}
+
+static void copy_rows(void *user, size_t row, size_t rows, void *to, struct dulm_row_scale *scales)
+{
+    (void)scales;
+    const struct job *j = user;
+    float *copied = to;
+    for (size_t r = 0; r < rows; r++, copied += j->stride) {
+        memcpy(copied, j->a + (row + r) * j->lda, j->k * sizeof *copied);
+        memset(copied + j->k, 0, (j->stride - j->k) * sizeof *copied);
+    }
+}
+
+static void finish_part(void *user, const struct dulm_packed_result *r)
+{
+    const struct job *j = user;
+    for (size_t i = 0; i < r->rows; i++) {
+        const float *sums = (const float *)r->sums + i * r->stride;
+        float *c = j->c + (r->row + i) * j->ldc + r->column;
+        if (j->bias)
+            j->kernels->add(r->columns, sums, j->bias + r->column, c);
+        else
+            memcpy(c, sums, r->columns * sizeof *c);
+        if (j->then != DULM_IDENTITY)
+            j->kernels->activation(j->then, r->columns, c, c);
+    }
+}
+
+static diffulm_status packed_product(const struct diffulm_runtime *rt, size_t m, size_t n,
+                                     const struct dulm_copy *w, size_t first, struct job *job)
+{
+    const bool single = dulm_packed_type_of(w->packed) == DULM_PACKED_F32;
+    const struct dulm_packed_product product = {.packed = w->packed,
+                                                .m = m,
+                                                .first = w->first + first,
+                                                .n = n,
+                                                .prepare = single ? copy_rows : round_rows,
+                                                .finish = finish_part,
+                                                .user = job};
+    job->stride = dulm_packed_stride(w->packed);
+    return dulm_packed_multiply(rt, &product);
+}
+
+diffulm_status dulm_gemm_copy(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                              const float *a, size_t lda, const struct dulm_copy *w, size_t first,
+                              const float *bias, enum dulm_activation then, float *c, size_t ldc)
+{
+    if (m == 0 || n == 0)
+        return DIFFULM_OK;
+    struct job job = {rt->kernels, a, k, lda, 0, bias, then, c, ldc};
+    if (w->packed)
+        return packed_product(rt, m, n, w, first, &job);
+    const diffulm_status rc =
+        dulm_gemm_stored16(rt, m, n, k, a, lda, w->values + (w->first + first) * k, bias, c, ldc);
+    if (rc == DIFFULM_OK)
+        dulm_activate_rows(rt, then, m, n, ldc, c);
+    return rc;
+}
