@@ -24,6 +24,8 @@ RUNS = {
     "causal, twice as long": ("causal", "causal", "train"),
     "diffusion, distilled": ("diffusion", "diffusion", "distilled"),
     "diffusion, distilled, lengths predicted": ("diffusion, distilled", "length", "train"),
+    "diffusion, distilled twice as long": ("diffusion, distilled", "diffusion", "distilled"),
+    "diffusion, distilled twice as long, lengths predicted": ("diffusion, distilled twice as long", "length", "train"),
 }
 
 

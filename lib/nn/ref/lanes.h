@@ -63,7 +63,8 @@ static inline float dulm_max(size_t n, const float *restrict a)
  * result is 0 (no subnormals), above 88.7 the largest power. -inf gives 0; NaN is the caller's. */
 static inline float dulm_exp(float x)
 {
-    const float limited = x < -87.3f ? -87.3f : (x > 88.0f ? 88.0f : x);
+    /* At -88 the scale below is 0: a second choice at the end costs GCC a tenth of the loops. */
+    const float most = x > 88.0f ? 88.0f : x, limited = x < -87.3f ? -88.0f : most;
     const float n = (limited * 1.44269504f + 12582912.0f) - 12582912.0f;
     const float r = (limited - n * 0.693359375f) - n * -2.12194440e-4f;
     float p = 1.0f / 5040;
@@ -77,7 +78,7 @@ static inline float dulm_exp(float x)
     const uint32_t bits = (uint32_t)((int32_t)n + 127) << 23;
     float scale;
     memcpy(&scale, &bits, sizeof scale);
-    return x < -87.3f ? 0.0f : p * scale;
+    return p * scale;
 }
 
 #endif
