@@ -93,6 +93,13 @@ diffulm_status __wrap_dulm_gemm_linear(const struct diffulm_runtime *rt, size_t 
     return rc;
 }
 
+static void add_copies(const struct diffulm_runtime *rt, double start, size_t m, size_t n, size_t k)
+{
+    const double size = rt->precision == DIFFULM_PRECISION_F32 ? 4 : 2;
+    add(PRODUCTS_FORWARD, start, 2 * product_of(m, n) * (double)k,
+        4 * product_of(m, k) + size * product_of(n, k) + 4 * product_of(m, n));
+}
+
 diffulm_status __real_dulm_gemm_copy(const struct diffulm_runtime *, size_t, size_t, size_t,
                                      const float *, size_t, const struct dulm_copy *, size_t,
                                      const float *, enum dulm_activation, float *, size_t);
@@ -104,8 +111,36 @@ diffulm_status __wrap_dulm_gemm_copy(const struct diffulm_runtime *rt, size_t m,
     const double start = now();
     const diffulm_status rc =
         __real_dulm_gemm_copy(rt, m, n, k, a, lda, w, first, bias, then, c, ldc);
-    add(PRODUCTS_FORWARD, start, 2 * product_of(m, n) * (double)k,
-        4 * product_of(m, k) + 2 * product_of(n, k) + 4 * product_of(m, n));
+    add_copies(rt, start, m, n, k);
+    return rc;
+}
+
+diffulm_status __real_dulm_gemm_copies(const struct diffulm_runtime *, size_t, size_t, size_t,
+                                       const float *, size_t, size_t, const struct dulm_copy *,
+                                       const float *const *, float *const *, size_t);
+diffulm_status __wrap_dulm_gemm_copies(const struct diffulm_runtime *rt, size_t m, size_t n,
+                                       size_t k, const float *a, size_t lda, size_t count,
+                                       const struct dulm_copy *w, const float *const *bias,
+                                       float *const *c, size_t ldc)
+{
+    const double start = now();
+    const diffulm_status rc = __real_dulm_gemm_copies(rt, m, n, k, a, lda, count, w, bias, c, ldc);
+    add_copies(rt, start, m, n * count, k);
+    return rc;
+}
+
+diffulm_status __real_dulm_gemm_int8_each(const struct diffulm_runtime *, size_t, size_t, size_t,
+                                          const float *, size_t, const struct dulm_matrix8 *,
+                                          const float *const *, float *const *, size_t);
+diffulm_status __wrap_dulm_gemm_int8_each(const struct diffulm_runtime *rt, size_t m, size_t n,
+                                          size_t k, const float *x, size_t count,
+                                          const struct dulm_matrix8 *w, const float *const *bias,
+                                          float *const *y, size_t ldy)
+{
+    const double start = now();
+    const diffulm_status rc = __real_dulm_gemm_int8_each(rt, m, n, k, x, count, w, bias, y, ldy);
+    add(PRODUCTS_FORWARD, start, 2 * product_of(m, n * count) * (double)k,
+        4 * product_of(m, k) + product_of(n * count, k) + 4 * product_of(m, n * count));
     return rc;
 }
 

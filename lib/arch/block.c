@@ -44,12 +44,9 @@ diffulm_status dulm_block_context(const struct dulm_pass *p, int layer, const fl
     if (in != x)
         dulm_layer_norm(p->rt, p->tokens, d, x, w[DULM_ATTENTION_NORM_W], w[DULM_ATTENTION_NORM_B],
                         p->config->eps, s->normed);
-    for (int i = 0; i < 3; i++) {
-        diffulm_status rc = dulm_linear(p, layer, DULM_QUERY_W + 2 * i, d, d, in,
-                                        s->qkv + (size_t)i * p->tokens * d, d);
-        if (rc < 0)
-            return rc;
-    }
+    const diffulm_status rc = dulm_query_key_value(p, layer, in, s->qkv);
+    if (rc < 0)
+        return rc;
     rotate(p, layer, false, s->qkv);
     const struct dulm_visibility visible = visibility(p, layer);
     const struct dulm_attention_dropout dropout = dulm_attention_dropout_of(p, layer);

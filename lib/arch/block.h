@@ -59,7 +59,10 @@ diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int w
 /* y[T, out] (ldy) = x W^T + b, plus the slot's adapter. bias slot = weight slot + 1. */
 diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int weight_slot, size_t in,
                            size_t out, const float *x, float *y, size_t ldy) DIFFULM_MUST_USE;
-/* The same, activated. */
+/* Queries, keys and values, [3, T, d], of x: one product where their matrices are packed. */
+diffulm_status dulm_query_key_value(const struct dulm_pass *pass, int layer, const float *x,
+                                    float *qkv) DIFFULM_MUST_USE;
+/* dulm_linear without gaps in y, activated. */
 diffulm_status dulm_linear_activated(const struct dulm_pass *pass, int layer, int weight_slot,
                                      size_t in, size_t out, const float *x,
                                      enum dulm_activation kind, float *y) DIFFULM_MUST_USE;

@@ -65,23 +65,83 @@ diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int s
                            values(pass->weights, layer, slot) + first * in, in, accumulate, dx, in);
 }
 
-diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, size_t in, size_t out,
-                           const float *x, float *y, size_t ldy)
+/* y += scale (x A^T) B^T of the slot's adapter, if there is one. */
+static diffulm_status add_adapter(const struct dulm_pass *pass, int layer, int slot, size_t in,
+                                  size_t out, const float *x, float *y, size_t ldy)
 {
-    const float *b = values(pass->weights, layer, slot + 1);
     const size_t rows = pass->tokens;
-    diffulm_status rc =
-        dulm_multiply(pass, layer, slot, 0, rows, in, out, x, b, DULM_IDENTITY, y, ldy);
     const struct dulm_adapter *a = adapter_of(pass->weights, layer, slot);
-    if (rc < 0 || !a)
-        return rc;
+    if (!a)
+        return DIFFULM_OK;
     float *h = pass->adapter_scratch;
-    rc = dulm_gemm(pass->rt, false, true, rows, a->rank, in, x, in, a->a, in, false, h, a->rank);
+    diffulm_status rc =
+        dulm_gemm(pass->rt, false, true, rows, a->rank, in, x, in, a->a, in, false, h, a->rank);
     for (size_t i = 0; i < rows * a->rank; i++)
         h[i] *= a->scale;
     if (rc == DIFFULM_OK)
         rc = dulm_gemm(pass->rt, false, true, rows, out, a->rank, h, a->rank, a->b, a->rank, true,
                        y, ldy);
+    return rc;
+}
+
+diffulm_status dulm_linear(const struct dulm_pass *pass, int layer, int slot, size_t in, size_t out,
+                           const float *x, float *y, size_t ldy)
+{
+    const float *b = values(pass->weights, layer, slot + 1);
+    const diffulm_status rc =
+        dulm_multiply(pass, layer, slot, 0, pass->tokens, in, out, x, b, DULM_IDENTITY, y, ldy);
+    return rc < 0 ? rc : add_adapter(pass, layer, slot, in, out, x, y, ldy);
+}
+
+enum { QKV = 3 };
+
+/* The matrices that one product can have as its factors; false: not all three are. */
+static bool find_copies(const struct dulm_pass *pass, int layer, struct dulm_copy out[QKV])
+{
+    for (int i = 0; i < QKV; i++) {
+        const struct dulm_copy *c = dulm_copies_at(pass->copies, layer, DULM_QUERY_W + 2 * i);
+        if (!c || !c->packed || (i && !dulm_packed_alike(c->packed, out[0].packed)))
+            return false;
+        out[i] = *c;
+    }
+    return true;
+}
+
+static bool find_bytes(const struct dulm_pass *pass, int layer, struct dulm_matrix8 out[QKV])
+{
+    for (int i = 0; i < QKV; i++) {
+        const struct dulm_matrix8 *m =
+            dulm_quantized_at(pass->quantized, layer, DULM_QUERY_W + 2 * i);
+        if (!m || !m->packed || (i && !dulm_packed_alike(m->packed, out[0].packed)))
+            return false;
+        out[i] = *m;
+    }
+    return true;
+}
+
+diffulm_status dulm_query_key_value(const struct dulm_pass *pass, int layer, const float *x,
+                                    float *qkv)
+{
+    const size_t d = (size_t)pass->config->hidden, rows = pass->tokens;
+    struct dulm_copy copies[QKV];
+    struct dulm_matrix8 bytes[QKV];
+    const float *b[QKV];
+    float *y[QKV];
+    for (int i = 0; i < QKV; i++) {
+        b[i] = values(pass->weights, layer, DULM_QUERY_W + 2 * i + 1);
+        y[i] = qkv + (size_t)i * rows * d;
+    }
+    diffulm_status rc = DIFFULM_OK;
+    if (find_bytes(pass, layer, bytes))
+        rc = dulm_gemm_int8_each(pass->rt, rows, d, d, x, QKV, bytes, b, y, d);
+    else if (find_copies(pass, layer, copies))
+        rc = dulm_gemm_copies(pass->rt, rows, d, d, x, d, QKV, copies, b, y, d);
+    else
+        for (int i = 0; rc == DIFFULM_OK && i < QKV; i++)
+            rc = dulm_multiply(pass, layer, DULM_QUERY_W + 2 * i, 0, rows, d, d, x, b[i],
+                               DULM_IDENTITY, y[i], d);
+    for (int i = 0; rc == DIFFULM_OK && i < QKV; i++)
+        rc = add_adapter(pass, layer, DULM_QUERY_W + 2 * i, d, d, x, y[i], d);
     return rc;
 }
 

@@ -8,10 +8,10 @@ struct job {
     const float *a;
     size_t k, lda;
     size_t stride; /* of rows as the product reads them */
-    const float *bias;
     enum dulm_activation then;
-    float *c;
     size_t ldc;
+    const float *const *bias; /* of each factor */
+    float *const *c;
 };
 
 static void round_rows(void *user, size_t row, size_t rows, void *to, struct dulm_row_scale *scales)
@@ -39,11 +39,12 @@ static void copy_rows(void *user, size_t row, size_t rows, void *to, struct dulm
 static void finish_part(void *user, const struct dulm_packed_result *r)
 {
     const struct job *j = user;
+    const float *bias = j->bias[r->factor];
     for (size_t i = 0; i < r->rows; i++) {
         const float *sums = (const float *)r->sums + i * r->stride;
-        float *c = j->c + (r->row + i) * j->ldc + r->column;
-        if (j->bias)
-            j->kernels->add(r->columns, sums, j->bias + r->column, c);
+        float *c = j->c[r->factor] + (r->row + i) * j->ldc + r->column;
+        if (bias)
+            j->kernels->add(r->columns, sums, bias + r->column, c);
         else
             memcpy(c, sums, r->columns * sizeof *c);
         if (j->then != DULM_IDENTITY)
@@ -52,18 +53,28 @@ static void finish_part(void *user, const struct dulm_packed_result *r)
 }
 
 static diffulm_status packed_product(const struct diffulm_runtime *rt, size_t m, size_t n,
-                                     const struct dulm_copy *w, size_t first, struct job *job)
+                                     size_t count, const struct dulm_copy *w, size_t first,
+                                     struct job *job)
 {
     const bool single = dulm_packed_type_of(w->packed) == DULM_PACKED_F32;
-    const struct dulm_packed_product product = {.packed = w->packed,
-                                                .m = m,
-                                                .first = w->first + first,
-                                                .n = n,
-                                                .prepare = single ? copy_rows : round_rows,
-                                                .finish = finish_part,
-                                                .user = job};
+    struct dulm_packed_product product = {.factors = count,
+                                          .m = m,
+                                          .n = n,
+                                          .prepare = single ? copy_rows : round_rows,
+                                          .finish = finish_part,
+                                          .user = job};
+    for (size_t i = 0; i < count; i++)
+        product.factor[i] = (struct dulm_packed_factor){w[i].packed, w[i].first + first};
     job->stride = dulm_packed_stride(w->packed);
     return dulm_packed_multiply(rt, &product);
+}
+
+diffulm_status dulm_gemm_copies(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                const float *a, size_t lda, size_t count, const struct dulm_copy *w,
+                                const float *const *bias, float *const *c, size_t ldc)
+{
+    struct job job = {rt->kernels, a, k, lda, 0, DULM_IDENTITY, ldc, bias, c};
+    return m && n ? packed_product(rt, m, n, count, w, 0, &job) : DIFFULM_OK;
 }
 
 diffulm_status dulm_gemm_copy(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
@@ -72,9 +83,9 @@ diffulm_status dulm_gemm_copy(const struct diffulm_runtime *rt, size_t m, size_t
 {
     if (m == 0 || n == 0)
         return DIFFULM_OK;
-    struct job job = {rt->kernels, a, k, lda, 0, bias, then, c, ldc};
+    struct job job = {rt->kernels, a, k, lda, 0, then, ldc, &bias, &c};
     if (w->packed)
-        return packed_product(rt, m, n, w, first, &job);
+        return packed_product(rt, m, n, 1, w, first, &job);
     const diffulm_status rc =
         dulm_gemm_stored16(rt, m, n, k, a, lda, w->values + (w->first + first) * k, bias, c, ldc);
     if (rc == DIFFULM_OK)

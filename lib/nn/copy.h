@@ -18,6 +18,12 @@ diffulm_status dulm_gemm_copy(const struct diffulm_runtime *rt, size_t m, size_t
                               const float *bias, enum dulm_activation then, float *c,
                               size_t ldc) DIFFULM_MUST_USE;
 
+/* c[i] [m, n] (ldc) = A W[i]^T + bias[i] for each of the first n rows of `count` copies that dulm_packed_alike. */
+diffulm_status dulm_gemm_copies(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                const float *a, size_t lda, size_t count, const struct dulm_copy *w,
+                                const float *const *bias, float *const *c,
+                                size_t ldc) DIFFULM_MUST_USE;
+
 /* C = A B^T + bias, B [n, k] in bfloat16 as it lies (bf16.c). */
 diffulm_status dulm_gemm_stored16(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
                                   const float *a, size_t lda, const uint16_t *b, const float *bias,

@@ -51,7 +51,6 @@ int32_t dulm_int8_top(const struct diffulm_runtime *rt)
 struct job {
     const struct diffulm_runtime *rt;
     size_t n, k, ldy;
-    size_t stride; /* of rounded rows by packed matrices */
     const float *x;
     struct dulm_matrix8 w; /* from the first row that is used */
     int32_t top;
@@ -140,10 +139,22 @@ static diffulm_status stored_product(struct job *job, size_t m, size_t n)
     return rc;
 }
 
+/* By packed matrices, from the first row of each that is used. */
+struct packed_job {
+    const struct diffulm_runtime *rt;
+    size_t k, ldy, stride; /* of rounded rows */
+    const float *x;
+    int32_t top;
+    enum dulm_activation then;
+    struct dulm_matrix8 w[DULM_FACTORS];
+    const float *const *bias;
+    float *const *y;
+};
+
 static void prepare_rows(void *user, size_t row, size_t rows, void *to,
                          struct dulm_row_scale *scales)
 {
-    const struct job *j = user;
+    const struct packed_job *j = user;
     uint8_t *rounded = to;
     for (size_t r = 0; r < rows; r++, rounded += j->stride) {
         j->rt->kernels->quantize_row(j->k, j->x + (row + r) * j->k, j->top, rounded,
@@ -154,51 +165,84 @@ static void prepare_rows(void *user, size_t row, size_t rows, void *to,
 
 static void finish_part(void *user, const struct dulm_packed_result *r)
 {
-    const struct job *j = user;
+    const struct packed_job *j = user;
+    const struct dulm_matrix8 *w = &j->w[r->factor];
+    const float *bias = j->bias[r->factor] ? j->bias[r->factor] + r->column : NULL;
     const int32_t *sums = r->sums;
     for (size_t i = 0; i < r->rows; i++) {
-        float *y = j->y + (r->row + i) * j->ldy + r->column;
+        float *y = j->y[r->factor] + (r->row + i) * j->ldy + r->column;
         j->rt->kernels->dequantize_row(r->columns, sums + i * r->stride, r->scales[i].scale,
-                                       r->scales[i].zero, j->w.scales + r->column,
-                                       j->w.sums + r->column, j->bias ? j->bias + r->column : NULL,
-                                       y);
+                                       r->scales[i].zero, w->scales + r->column,
+                                       w->sums + r->column, bias, y);
         if (j->then != DULM_IDENTITY)
             j->rt->kernels->activation(j->then, r->columns, y, y);
     }
 }
 
-static diffulm_status packed_product(struct job *job, size_t m, size_t n)
+static diffulm_status packed_product(struct packed_job *job, size_t m, size_t n, size_t count)
 {
-    const struct dulm_packed_product product = {.packed = job->w.packed,
-                                                .m = m,
-                                                .first = job->w.first,
-                                                .n = n,
-                                                .prepare = prepare_rows,
-                                                .finish = finish_part,
-                                                .user = job};
-    job->stride = dulm_packed_stride(job->w.packed);
+    struct dulm_packed_product product = {.factors = count,
+                                          .m = m,
+                                          .n = n,
+                                          .prepare = prepare_rows,
+                                          .finish = finish_part,
+                                          .user = job};
+    for (size_t i = 0; i < count; i++)
+        product.factor[i] = (struct dulm_packed_factor){job->w[i].packed, job->w[i].first};
+    job->stride = dulm_packed_stride(job->w[0].packed);
+    job->top = dulm_int8_top(job->rt);
     return dulm_packed_multiply(job->rt, &product);
+}
+
+static diffulm_status check_inner(size_t k)
+{
+    return k > DULM_INT8_INNER
+               ? dulm_fail(DIFFULM_E_LIMIT, "int8: rows of %zu features, at most %zu", k,
+                           DULM_INT8_INNER)
+               : DIFFULM_OK;
+}
+
+diffulm_status dulm_gemm_int8_each(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                   const float *x, size_t count, const struct dulm_matrix8 *w,
+                                   const float *const *bias, float *const *y, size_t ldy)
+{
+    struct packed_job job = {
+        .rt = rt, .k = k, .ldy = ldy, .x = x, .then = DULM_IDENTITY, .bias = bias, .y = y};
+    const diffulm_status rc = check_inner(k);
+    for (size_t i = 0; i < count; i++)
+        job.w[i] = w[i];
+    return rc < 0 || m == 0 || n == 0 ? rc : packed_product(&job, m, n, count);
 }
 
 diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
                               const float *x, const struct dulm_matrix8 *w, size_t first,
                               const float *bias, enum dulm_activation then, float *y, size_t ldy)
 {
-    if (k > DULM_INT8_INNER)
-        return dulm_fail(DIFFULM_E_LIMIT, "int8: rows of %zu features, at most %zu", k,
-                         DULM_INT8_INNER);
-    if (m == 0 || n == 0)
-        return DIFFULM_OK;
+    const struct dulm_matrix8 used = dulm_matrix8_from(*w, first, k);
+    const diffulm_status rc = check_inner(k);
+    if (rc < 0 || m == 0 || n == 0)
+        return rc;
+    if (w->packed) {
+        struct packed_job packed = {.rt = rt,
+                                    .k = k,
+                                    .ldy = ldy,
+                                    .x = x,
+                                    .then = then,
+                                    .w = {used},
+                                    .bias = &bias,
+                                    .y = &y};
+        return packed_product(&packed, m, n, 1);
+    }
     struct job job = {.rt = rt,
                       .k = k,
                       .ldy = ldy,
                       .x = x,
-                      .w = dulm_matrix8_from(*w, first, k),
+                      .w = used,
                       .top = dulm_int8_top(rt),
                       .bias = bias,
                       .then = then,
                       .y = y};
-    return job.w.packed ? packed_product(&job, m, n) : stored_product(&job, m, n);
+    return stored_product(&job, m, n);
 }
 
 struct matrix_job {

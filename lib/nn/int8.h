@@ -31,6 +31,12 @@ diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t
                               const float *bias, enum dulm_activation then, float *y,
                               size_t ldy) DIFFULM_MUST_USE;
 
+/* y[i] [m, n] (ldy) = x W[i]^T + bias[i] for each of the first n rows of `count` matrices that are packed and dulm_packed_alike. */
+diffulm_status dulm_gemm_int8_each(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                   const float *x, size_t count, const struct dulm_matrix8 *w,
+                                   const float *const *bias, float *const *y,
+                                   size_t ldy) DIFFULM_MUST_USE;
+
 /* The greatest value of an activation that products get right: 255, or 127 where the CPU adds up pairs in 16 bits. */
 int32_t dulm_int8_top(const struct diffulm_runtime *rt);
 

@@ -182,6 +182,12 @@ size_t dulm_packed_stride(const struct dulm_packed *packed)
     return packed->stride;
 }
 
+bool dulm_packed_alike(const struct dulm_packed *a, const struct dulm_packed *b)
+{
+    return a->whole == b->whole && a->last == b->last && a->part == b->part &&
+           a->columns == b->columns;
+}
+
 enum dulm_packed_type dulm_packed_type_of(const struct dulm_packed *packed)
 {
     return packed->type;
@@ -201,8 +207,8 @@ static size_t height_for(size_t rows)
  * first, and each tile by a span of them is a piece. */
 struct product_job {
     const struct dulm_packed_product *product;
-    size_t begin, rows; /* of the activations that are multiplied now */
-    size_t first_tile, tiles;
+    size_t begin, rows;                     /* of the activations that are multiplied now */
+    size_t first_tile[DULM_FACTORS], tiles; /* of a factor */
     size_t span, spans;
     bool by_rows;
     unsigned char *rooms; /* one for each thread, `room` bytes */
@@ -223,6 +229,12 @@ struct hand_room {
 };
 
 #define MOST_ROWS dulm_heights[DULM_HEIGHTS - 1]
+
+/* Of the factors, which are alike. */
+static const struct dulm_packed *shape_of(const struct dulm_packed_product *q)
+{
+    return q->factor[0].packed;
+}
 
 static size_t row_bytes(const struct dulm_packed *p)
 {
@@ -246,29 +258,31 @@ static struct hand_room room_of(const struct product_job *j, int worker)
 {
     struct hand_room r = {.sums = j->rooms + (size_t)worker * j->room};
     r.scratch = r.sums + MOST_ROWS * TILE * sizeof(float);
-    r.scales = (struct dulm_row_scale *)(void *)(r.scratch + scratch_bytes(j->product->packed));
+    r.scales = (struct dulm_row_scale *)(void *)(r.scratch + scratch_bytes(shape_of(j->product)));
     r.rounded = (unsigned char *)(r.scales + MOST_ROWS);
     return r;
 }
 
-/* Rounded rows by one tile; the first of them is row `row` of the product. */
-static diffulm_status multiply_rows(const struct product_job *j, size_t row, size_t rows,
-                                    const unsigned char *rounded,
+/* Rounded rows by one tile of a factor; the first of them is row `row` of the product. */
+static diffulm_status multiply_rows(const struct product_job *j, size_t factor, size_t row,
+                                    size_t rows, const unsigned char *rounded,
                                     const struct dulm_row_scale *scales, const struct tile *tile,
                                     struct dulm_hand *hand, const struct hand_room *room)
 {
     const struct dulm_packed_product *q = j->product;
-    const size_t from = q->first > tile->first ? q->first : tile->first;
-    const size_t to = least(q->first + q->n, tile->first + tile->rows);
-    struct dulm_packed_result result = {.column = from - q->first,
+    const size_t first = q->factor[factor].first;
+    const size_t from = first > tile->first ? first : tile->first;
+    const size_t to = least(first + q->n, tile->first + tile->rows);
+    struct dulm_packed_result result = {.factor = factor,
+                                        .column = from - first,
                                         .columns = to - from,
                                         .stride = tile->plan->n,
                                         .sums = room->sums + (from - tile->first) * sizeof(float)};
     for (size_t i = 0; i < rows; i += result.rows) {
         const size_t height = height_for(rows - i);
-        const diffulm_status rc =
-            dulm_onednn_multiply_tile(tile->plan, hand, height, rounded + i * row_bytes(q->packed),
-                                      tile->data, room->sums, room->scratch);
+        const diffulm_status rc = dulm_onednn_multiply_tile(tile->plan, hand, height,
+                                                            rounded + i * row_bytes(shape_of(q)),
+                                                            tile->data, room->sums, room->scratch);
         if (rc < 0)
             return rc;
         result.row = row + i;
@@ -283,18 +297,19 @@ static diffulm_status multiply_piece(const struct product_job *j, size_t piece,
                                      struct dulm_hand hands[2], const struct hand_room *room)
 {
     const struct dulm_packed_product *q = j->product;
-    const struct dulm_packed *p = q->packed;
+    const struct dulm_packed *p = shape_of(q);
     const size_t at = piece % j->spans * j->span, rows = least(j->rows - at, j->span);
     const size_t first = j->by_rows ? 0 : piece / j->spans;
-    const size_t tiles = j->by_rows ? j->tiles : 1;
+    const size_t tiles = j->by_rows ? j->tiles * q->factors : 1;
     const unsigned char *rounded = j->by_rows ? room->rounded : j->rounded + at * row_bytes(p);
     const struct dulm_row_scale *scales = j->by_rows ? room->scales : j->scales + at;
     if (j->by_rows)
         q->prepare(q->user, j->begin + at, rows, room->rounded, room->scales);
     diffulm_status rc = DIFFULM_OK;
     for (size_t t = first; rc == DIFFULM_OK && t < first + tiles; t++) {
-        const struct tile tile = tile_at(p, j->first_tile + t);
-        rc = multiply_rows(j, j->begin + at, rows, rounded, scales, &tile,
+        const size_t f = t / j->tiles;
+        const struct tile tile = tile_at(q->factor[f].packed, j->first_tile[f] + t % j->tiles);
+        rc = multiply_rows(j, f, j->begin + at, rows, rounded, scales, &tile,
                            &hands[tile.plan != p->whole], room);
     }
     return rc;
@@ -305,7 +320,7 @@ static void work(void *user, size_t begin, size_t end, int worker)
     (void)begin, (void)end;
     struct product_job *j = user;
     const struct hand_room room = room_of(j, worker);
-    const size_t pieces = j->by_rows ? j->spans : j->spans * j->tiles;
+    const size_t pieces = j->spans * (j->by_rows ? 1 : j->tiles * j->product->factors);
     struct dulm_hand hands[2] = {{0}, {0}};
     struct dulm_onednn_scope scope;
     dulm_onednn_enter(1, &scope);
@@ -324,15 +339,14 @@ static void prepare_part(void *user, size_t begin, size_t end, int worker)
     (void)worker;
     const struct product_job *j = user;
     const struct dulm_packed_product *q = j->product;
-    q->prepare(q->user, j->begin + begin, end - begin, j->rounded + begin * row_bytes(q->packed),
+    q->prepare(q->user, j->begin + begin, end - begin, j->rounded + begin * row_bytes(shape_of(q)),
                j->scales + begin);
 }
 
 /* Cuts rows into equal shares of the threads' and says so, where W is small enough for each thread to read all of it. */
 static bool cut_rows(struct product_job *j, size_t threads)
 {
-    const struct dulm_packed *p = j->product->packed;
-    if (j->tiles * p->whole->bytes > MOST_SHARED)
+    if (j->tiles * j->product->factors * shape_of(j->product)->whole->bytes > MOST_SHARED)
         return false;
     for (j->span = MOST_ROWS; j->span >= LEAST_SPAN; j->span /= 2) {
         j->spans = (j->rows + j->span - 1) / j->span;
@@ -345,8 +359,9 @@ static bool cut_rows(struct product_job *j, size_t threads)
 /* Tiles are pieces, and rows are cut as well where tiles alone would leave threads without work at the end. */
 static void cut_tiles(struct product_job *j, size_t threads)
 {
-    const size_t wanted = j->tiles % threads ? 3 * threads : threads;
-    const size_t cut = (wanted + j->tiles - 1) / j->tiles;
+    const size_t tiles = j->tiles * j->product->factors;
+    const size_t wanted = tiles % threads ? 3 * threads : threads;
+    const size_t cut = (wanted + tiles - 1) / tiles;
     j->span = rounded_up((j->rows + cut - 1) / cut, LEAST_SPAN);
     j->spans = (j->rows + j->span - 1) / j->span;
 }
@@ -354,7 +369,7 @@ static void cut_tiles(struct product_job *j, size_t threads)
 static diffulm_status multiply_block(const struct diffulm_runtime *rt, struct product_job *j,
                                      size_t threads)
 {
-    const struct dulm_packed *p = j->product->packed;
+    const struct dulm_packed *p = shape_of(j->product);
     j->by_rows = cut_rows(j, threads);
     if (!j->by_rows)
         cut_tiles(j, threads);
@@ -378,11 +393,13 @@ static diffulm_status multiply_block(const struct diffulm_runtime *rt, struct pr
 diffulm_status dulm_packed_multiply(const struct diffulm_runtime *rt,
                                     const struct dulm_packed_product *q)
 {
-    const struct dulm_packed *p = q->packed;
-    struct product_job job = {.product = q, .first_tile = tile_of_row(p, q->first)};
-    job.tiles = tile_of_row(p, q->first + q->n - 1) + 1 - job.first_tile;
-    const size_t threads =
-        least((size_t)dulm_threads_here(rt->threads), 1 + q->m * q->n * p->stride / WORTH);
+    const struct dulm_packed *p = shape_of(q);
+    struct product_job job = {.product = q};
+    for (size_t f = 0; f < q->factors; f++)
+        job.first_tile[f] = tile_of_row(q->factor[f].packed, q->factor[f].first);
+    job.tiles = tile_of_row(p, q->factor[0].first + q->n - 1) + 1 - job.first_tile[0];
+    const size_t operations = q->m * q->n * q->factors * p->stride;
+    const size_t threads = least((size_t)dulm_threads_here(rt->threads), 1 + operations / WORTH);
     diffulm_status rc = DIFFULM_OK;
     atomic_init(&job.status, DIFFULM_OK);
     for (; rc == DIFFULM_OK && job.begin < q->m; job.begin += job.rows) {

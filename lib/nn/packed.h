@@ -35,19 +35,27 @@ struct dulm_row_scale {
     int32_t zero;
 };
 
-/* Part of a product: rows [row, row + rows) and columns [column, column + columns), counted from the product's first; sums
- * (int32_t or float) lie `stride` apart. */
+/* Whether both can be factors of one product. */
+bool dulm_packed_alike(const struct dulm_packed *a, const struct dulm_packed *b);
+
+/* Part of a product by one of its factors: rows [row, row + rows) and columns [column, column + columns), counted from the factor's first;
+ * sums (int32_t or float) lie `stride` apart. */
 struct dulm_packed_result {
-    size_t row, rows, column, columns, stride;
+    size_t factor, row, rows, column, columns, stride;
     const void *sums;
     const struct dulm_row_scale *scales; /* of these rows */
 };
 
-/* m rows of activations times W[first .. first + n)^T, in parts on all threads: `prepare` rounds rows [row, row + rows), `finish`
- * takes sums; both on whichever thread needs or has them. */
-struct dulm_packed_product {
+/* m rows of activations times W[first .. first + n)^T of each factor, which are alike, in parts on all threads: `prepare` rounds rows
+ * [row, row + rows), `finish` takes sums; both on whichever thread needs or has them. */
+enum { DULM_FACTORS = 3 };
+struct dulm_packed_factor {
     const struct dulm_packed *packed;
-    size_t m, first, n;
+    size_t first;
+};
+struct dulm_packed_product {
+    struct dulm_packed_factor factor[DULM_FACTORS];
+    size_t factors, m, n;
     void (*prepare)(void *user, size_t row, size_t rows, void *to, struct dulm_row_scale *scales);
     void (*finish)(void *user, const struct dulm_packed_result *result);
     void *user;

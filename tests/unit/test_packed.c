@@ -284,6 +284,46 @@ static void products_in_single_precision_are_those_of_the_plain_kernel(void **st
     diffulm_runtime_unref(plain);
 }
 
+/* Two stacked in one packed matrix and one of the same shape of its own. */
+static void check_factors(diffulm_runtime *rt, size_t n, size_t m)
+{
+    const struct shape both = {2 * n, 70, n}, own = {n, 70, n};
+    struct whole_product p = whole_product(rt, both, m), q = whole_product(rt, own, m);
+    float *want = calloc(3 * m * n, sizeof *want), *have = calloc(3 * m * n, sizeof *have);
+    float *const y[] = {have, have + m * n, have + 2 * m * n};
+    const float *const bias[] = {p.bias, NULL, q.bias};
+    const struct dulm_matrix8 w[] = {p.w, dulm_matrix8_from(p.w, n, both.columns), q.w};
+    const size_t k = both.columns;
+    if (p.packed) {
+        assert_true(dulm_packed_alike(w[0].packed, w[2].packed));
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(dulm_gemm_int8(rt, m, n, k, p.x, &w[i], 0, bias[i], DULM_IDENTITY,
+                                            want + i * m * n, n),
+                             DIFFULM_OK);
+        assert_int_equal(dulm_gemm_int8_each(rt, m, n, k, p.x, 3, w, bias, y, n), DIFFULM_OK);
+        assert_memory_equal(have, want, 3 * m * n * sizeof *have);
+    }
+    discard(&p);
+    discard(&q);
+    free(want);
+    free(have);
+}
+
+static void factors_of_one_product_are_multiplied_by_each(void **state)
+{
+    (void)state;
+    for (int32_t threads = 1; threads <= 3; threads++) {
+        diffulm_runtime *rt =
+            tiny_runtime_in(DIFFULM_BACKEND_AUTO, threads, DIFFULM_PRECISION_INT8);
+        for (size_t m = 1; m <= 600; m = 3 * m + 2) {
+            check_factors(rt, 64, m);
+            check_factors(rt, 149, m);
+            check_factors(rt, 3000, m); /* too large for each thread to read all of it */
+        }
+        diffulm_runtime_unref(rt);
+    }
+}
+
 static void activations_follow_products_in_8_bits_tile_by_tile(void **state)
 {
     (void)state;
@@ -491,6 +531,7 @@ int main(void)
         cmocka_unit_test(many_rows_go_in_blocks),
         cmocka_unit_test(products_in_bfloat16_are_the_rounded_rows),
         cmocka_unit_test(products_in_single_precision_are_those_of_the_plain_kernel),
+        cmocka_unit_test(factors_of_one_product_are_multiplied_by_each),
         cmocka_unit_test(activations_follow_products_in_8_bits_tile_by_tile),
         cmocka_unit_test(models_of_any_file_are_packed_on_request),
         cmocka_unit_test(models_of_any_file_are_packed_on_request_in_bfloat16),
