@@ -356,13 +356,21 @@ static bool cut_rows(struct product_job *j, size_t threads)
     return false;
 }
 
-/* Tiles are pieces, and rows are cut as well where tiles alone would leave threads without work at the end. */
+/* Rows of a piece where `tiles` are to be at least so many pieces; a multiple of `unit`. */
+static size_t span_for(size_t rows, size_t tiles, size_t pieces, size_t unit)
+{
+    const size_t cut = (pieces + tiles - 1) / tiles;
+    return rounded_up((rows + cut - 1) / cut, unit);
+}
+
+/* Tiles are pieces, of rows at the kernels' full height, so small that a thread which was held up has little left to do at the end; or
+ * lower where tiles alone would leave threads without work. */
 static void cut_tiles(struct product_job *j, size_t threads)
 {
     const size_t tiles = j->tiles * j->product->factors;
-    const size_t wanted = tiles % threads ? 3 * threads : threads;
-    const size_t cut = (wanted + tiles - 1) / tiles;
-    j->span = rounded_up((j->rows + cut - 1) / cut, LEAST_SPAN);
+    j->span = span_for(j->rows, tiles, 6 * threads, MOST_ROWS);
+    if (tiles % threads)
+        j->span = least(j->span, span_for(j->rows, tiles, 3 * threads, LEAST_SPAN));
     j->spans = (j->rows + j->span - 1) / j->span;
 }
 
