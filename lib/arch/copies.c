@@ -133,7 +133,8 @@ static diffulm_status make_all(struct maker *k)
     const bool round = m->runtime->precision == DIFFULM_PRECISION_BF16;
     if (round && !(k->rounded = dulm_alloc_tensor(AT_ONCE + most, sizeof *k->rounded)))
         return dulm_fail_memory();
-    if (m->half && !(k->wide = dulm_alloc_tensor(AT_ONCE + most, sizeof *k->wide)))
+    if (m->half && m->runtime->pack_weights &&
+        !(k->wide = dulm_alloc_tensor(AT_ONCE + most, sizeof *k->wide)))
         return dulm_fail_memory();
     diffulm_status rc = DIFFULM_OK;
     for (size_t i = 0; rc == DIFFULM_OK && i < m->parameter_count; i++)
