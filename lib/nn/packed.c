@@ -55,13 +55,6 @@ static size_t element_size(const struct dulm_packed *p)
     return dulm_packed_size(p->type);
 }
 
-size_t dulm_packed_size(enum dulm_packed_type type)
-{
-    return type == DULM_PACKED_INT8   ? sizeof(int8_t)
-           : type == DULM_PACKED_BF16 ? sizeof(uint16_t)
-                                      : sizeof(float);
-}
-
 static size_t tile_of_row(const struct dulm_packed *p, size_t row)
 {
     return row / p->part * p->per_part + row % p->part / TILE;

@@ -11,7 +11,12 @@ enum dulm_packed_type { DULM_PACKED_INT8, DULM_PACKED_BF16, DULM_PACKED_F32 };
 struct dulm_packed;
 
 /* Bytes of an element, of W and of activations alike. */
-size_t dulm_packed_size(enum dulm_packed_type type);
+static inline size_t dulm_packed_size(enum dulm_packed_type type)
+{
+    return type == DULM_PACKED_INT8   ? sizeof(int8_t)
+           : type == DULM_PACKED_BF16 ? sizeof(uint16_t)
+                                      : sizeof(float);
+}
 
 /* An empty matrix. Rows are used whole or by parts of `part`, such as a stacked query's, whose first tiles begin with them. *out
  * is NULL where the runtime has no such kernels: W is then multiplied by as it is. It goes before the runtime does. */
