@@ -79,7 +79,7 @@ def weights(g, thing, stored, precision, packed, words):
 
 def packed_copies(products, precision, threads):
     """Bytes that products by packed matrices keep: rounded activations, and a tile of sums for each thread (nn/packed.c)."""
-    size = {"float32": FLOAT, "bfloat16": 2, "int8": 1}[precision]
+    size = {"float32": 0, "bfloat16": 2, "int8": 1}[precision]  # floats are used where they are
     longest = max((min(p.m, AT_ONCE) * (p.k * size + 8) for p in products if p.what != "attention"), default=0)
     return longest + threads * TILE_ROWS * TILE_COLUMNS * FLOAT
 

@@ -66,6 +66,8 @@ static diffulm_status packed_product(const struct diffulm_runtime *rt, size_t m,
     for (size_t i = 0; i < count; i++)
         product.factor[i] = (struct dulm_packed_factor){w[i].packed, w[i].first + first};
     job->stride = dulm_packed_stride(w->packed);
+    if (single && job->k == job->stride && job->lda == job->k)
+        product.rows = job->a;
     return dulm_packed_multiply(rt, &product);
 }
 

@@ -187,13 +187,13 @@ enum dulm_packed_type dulm_packed_type_of(const struct dulm_packed *packed)
 }
 
 /* The height for so many rows, of which it may be more than there are by a few: a rest of 1 has one of its own, others are filled
- * up to 4 or 8. */
-static size_t height_for(size_t rows)
+ * up to 4 or 8. Exactly: it is not, for rows that are used where they are. */
+static size_t height_for(size_t rows, bool exactly)
 {
     size_t h = 0;
     while (h + 1 < DULM_HEIGHTS && dulm_heights[h + 1] <= rows)
         h++;
-    return h < 2 && dulm_heights[h] < rows ? h + 1 : h;
+    return h < 2 && dulm_heights[h] < rows && !exactly ? h + 1 : h;
 }
 
 /* A product on its way. Either a piece of work is a span of rows, rounded and multiplied by all tiles in turn; or rows are rounded
@@ -272,7 +272,7 @@ static diffulm_status multiply_rows(const struct product_job *j, size_t factor, 
                                         .stride = tile->plan->n,
                                         .sums = room->sums + (from - tile->first) * sizeof(float)};
     for (size_t i = 0; i < rows; i += result.rows) {
-        const size_t height = height_for(rows - i);
+        const size_t height = height_for(rows - i, q->rows != NULL);
         const diffulm_status rc = dulm_onednn_multiply_tile(tile->plan, hand, height,
                                                             rounded + i * row_bytes(shape_of(q)),
                                                             tile->data, room->sums, room->scratch);
@@ -286,6 +286,16 @@ static diffulm_status multiply_rows(const struct product_job *j, size_t factor, 
     return DIFFULM_OK;
 }
 
+static const unsigned char *rows_at(const struct product_job *j, const struct hand_room *room,
+                                    size_t at)
+{
+    const struct dulm_packed_product *q = j->product;
+    const size_t bytes = row_bytes(shape_of(q));
+    if (q->rows)
+        return (const unsigned char *)q->rows + (j->begin + at) * bytes;
+    return j->by_rows ? room->rounded : j->rounded + at * bytes;
+}
+
 static diffulm_status multiply_piece(const struct product_job *j, size_t piece,
                                      struct dulm_hand hands[2], const struct hand_room *room)
 {
@@ -294,9 +304,9 @@ static diffulm_status multiply_piece(const struct product_job *j, size_t piece,
     const size_t at = piece % j->spans * j->span, rows = least(j->rows - at, j->span);
     const size_t first = j->by_rows ? 0 : piece / j->spans;
     const size_t tiles = j->by_rows ? j->tiles * q->factors : 1;
-    const unsigned char *rounded = j->by_rows ? room->rounded : j->rounded + at * row_bytes(p);
+    const unsigned char *rounded = rows_at(j, room, at);
     const struct dulm_row_scale *scales = j->by_rows ? room->scales : j->scales + at;
-    if (j->by_rows)
+    if (j->by_rows && !q->rows)
         q->prepare(q->user, j->begin + at, rows, room->rounded, room->scales);
     diffulm_status rc = DIFFULM_OK;
     for (size_t t = first; rc == DIFFULM_OK && t < first + tiles; t++) {
@@ -374,8 +384,9 @@ static diffulm_status multiply_block(const struct diffulm_runtime *rt, struct pr
     j->by_rows = cut_rows(j, threads);
     if (!j->by_rows)
         cut_tiles(j, threads);
-    j->room = room_bytes(p, j->by_rows);
-    const size_t all = j->by_rows ? 0 : (j->rows + OVER) * row_bytes(p);
+    const bool ready = j->product->rows != NULL;
+    j->room = room_bytes(p, j->by_rows && !ready);
+    const size_t all = j->by_rows || ready ? 0 : (j->rows + OVER) * row_bytes(p);
     struct dulm_block *block =
         dulm_block_take(&rt->room->copies, threads * j->room + all + j->rows * sizeof *j->scales);
     if (!block)
@@ -384,7 +395,7 @@ static diffulm_status multiply_block(const struct diffulm_runtime *rt, struct pr
     j->rounded = j->rooms + threads * j->room;
     j->scales = (struct dulm_row_scale *)(void *)(j->rounded + all);
     atomic_init(&j->next, 0);
-    if (!j->by_rows)
+    if (!j->by_rows && !ready)
         dulm_parallel((int)threads, j->rows, 1 + ROUNDED_AT_LEAST / p->stride, prepare_part, j);
     dulm_parallel((int)threads, threads, 1, work, j);
     dulm_block_give(&rt->room->copies, block);

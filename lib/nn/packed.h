@@ -52,7 +52,8 @@ struct dulm_packed_result {
 };
 
 /* m rows of activations times W[first .. first + n)^T of each factor, which are alike, in parts on all threads: `prepare` rounds rows
- * [row, row + rows), `finish` takes sums; both on whichever thread needs or has them. */
+ * [row, row + rows), `finish` takes sums; both on whichever thread needs or has them. Rows that need no rounding and lie as they should
+ * are used where they are. */
 enum { DULM_FACTORS = 3 };
 struct dulm_packed_factor {
     const struct dulm_packed *packed;
@@ -61,6 +62,7 @@ struct dulm_packed_factor {
 struct dulm_packed_product {
     struct dulm_packed_factor factor[DULM_FACTORS];
     size_t factors, m, n;
+    const void *rows; /* NULL: prepare makes them */
     void (*prepare)(void *user, size_t row, size_t rows, void *to, struct dulm_row_scale *scales);
     void (*finish)(void *user, const struct dulm_packed_result *result);
     void *user;
