@@ -2,7 +2,7 @@
 diffusion model on the causal one's translations of the training sentences (sequence-level distillation, Kim & Rush 2016).
 
   against_causal.py PROGRAM DATA [--direction en-de] [--work FOLDER] [--updates N] [--precision NAME] [--runs A;B] [--seeds 1,2,3] [--train-only]
-                    [--jobs N] [--out FILE.json]
+                    [--no-waits] [--jobs N] [--out FILE.json]
 
 PROGRAM, DATA and --work are those of multi30k.py; each direction needs a --work of its own. A run that is there is not made again, one that was stopped goes on; scores that are in
 --out stay, waits are measured anew (of the first seed). Nothing is chosen by the test sentences.

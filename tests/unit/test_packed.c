@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "arch/copies.h"
 #include "nn/int8.h"
@@ -271,6 +273,34 @@ static void check_single(const diffulm_runtime *rt, const diffulm_runtime *plain
     free(want);
 }
 
+/* Rows that end where memory does: kernels whose height is more than there are rows would read behind them. */
+static void rows_are_not_read_beyond_their_end(void **state)
+{
+    (void)state;
+    enum { N = 64, ROWS = 71 };
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), most = ROWS * N * sizeof(float);
+    const size_t held = (most + page - 1) / page * page;
+    diffulm_runtime *rt = tiny_runtime_in(DIFFULM_BACKEND_AUTO, 2, DIFFULM_PRECISION_F32);
+    unsigned char *memory =
+        mmap(NULL, held + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    static float w[N * N], c[ROWS * N];
+    struct dulm_packed *packed;
+    assert_true(memory != MAP_FAILED);
+    assert_int_equal(mprotect(memory + held, page, PROT_NONE), 0);
+    assert_int_equal(dulm_packed_create(rt, DULM_PACKED_F32, N, N, N, &packed), DIFFULM_OK);
+    if (packed)
+        dulm_packed_write(rt, packed, 0, N, w);
+    const struct dulm_copy copy = {.packed = packed};
+    for (size_t m = 1; packed && m <= ROWS; m++) {
+        const float *rows = (const float *)(void *)(memory + held) - m * N;
+        assert_int_equal(dulm_gemm_copy(rt, m, N, N, rows, N, &copy, 0, NULL, DULM_IDENTITY, c, N),
+                         DIFFULM_OK);
+    }
+    dulm_packed_destroy(packed);
+    munmap(memory, held + page);
+    diffulm_runtime_unref(rt);
+}
+
 static void products_in_single_precision_are_those_of_the_plain_kernel(void **state)
 {
     (void)state;
@@ -296,7 +326,12 @@ static void check_factors(diffulm_runtime *rt, size_t n, size_t m)
     const struct dulm_matrix8 w[] = {p.w, dulm_matrix8_from(p.w, n, both.columns), q.w};
     const size_t k = both.columns;
     if (p.packed) {
+        struct dulm_packed *wider;
         assert_true(dulm_packed_alike(w[0].packed, w[2].packed));
+        assert_int_equal(dulm_packed_create(rt, DULM_PACKED_INT8, n, k + 64, n, &wider),
+                         DIFFULM_OK);
+        assert_false(dulm_packed_alike(w[0].packed, wider));
+        dulm_packed_destroy(wider);
         for (size_t i = 0; i < 3; i++)
             assert_int_equal(dulm_gemm_int8(rt, m, n, k, p.x, &w[i], 0, bias[i], DULM_IDENTITY,
                                             want + i * m * n, n),
@@ -532,6 +567,7 @@ int main(void)
         cmocka_unit_test(many_rows_go_in_blocks),
         cmocka_unit_test(products_in_bfloat16_are_the_rounded_rows),
         cmocka_unit_test(products_in_single_precision_are_those_of_the_plain_kernel),
+        cmocka_unit_test(rows_are_not_read_beyond_their_end),
         cmocka_unit_test(factors_of_one_product_are_multiplied_by_each),
         cmocka_unit_test(activations_follow_products_in_8_bits_tile_by_tile),
         cmocka_unit_test(models_of_any_file_are_packed_on_request),
