@@ -1,12 +1,16 @@
-"""Our denoising and training steps beside PyTorch's and other engines', and beside what the machine allows, interleaved in one run.
+"""Our denoising and training steps, generations and first steps beside PyTorch's and other engines', and beside what the machine allows,
+interleaved in one run.
 
-  compare.py BENCH [--geometry small|base] [--threads 2] [--outer 2] [--rounds 3] [--ours float32,packed,bfloat16,int8]
-             [--peers onnxruntime:f32,ctranslate2:int8,…] [--limit PROGRAM] [--out FILE.json]
+  compare.py BENCH [--geometry small|base|base20k] [--threads 2] [--outer 2] [--rounds 3] [--ours float32,packed,bfloat16,int8]
+             [--what denoise,train,generate,start] [--peers onnxruntime:f32,ctranslate2:int8,…] [--limit PROGRAM] [--out FILE.json]
 
-BENCH is the built bench program, PROGRAM the built limit.c. Prints JSON lines of all, then a table of ratios of the minima to PyTorch's
-(below 1: faster). PyTorch runs the same random-weight XLM-R through transformers, f32, eager, without padding where the rows
-are of one length and padded where they are ragged; training is AdamW fused, clip 1, 261 masked positions on average.
+BENCH is the built bench program (measure beside it), PROGRAM the built limit.c. Prints JSON lines of all, then a table of ratios of the minima to
+PyTorch's (below 1: faster). PyTorch runs the same random-weight XLM-R through transformers, f32, eager, without padding where the rows
+are of one length and padded where they are ragged; training is AdamW fused, clip 1, 261 masked positions on average, without dropout.
 The limit is the sum of the fastest oneDNN products and passes over memory that a step needs, in single precision, on packed rows.
+generate: 8 rows, 32 tokens of source, 32 masks and an eos, K steps without length prediction; PyTorch's is K times its fastest step as the reference
+does it (generate_torch.py), another of its columns computes the logits of generated positions alone; ours the whole, 33 masks.
+start: milliseconds from the start of a process to its first step of 64 tokens, all logits, files in the page cache; ours until the process has ended.
 """
 import argparse
 import json
@@ -15,7 +19,7 @@ import subprocess
 import sys
 import time
 
-GEOMETRIES = {"small": (6, 256, 4, 1024, 8000), "base": (12, 768, 12, 3072, 250002)}
+GEOMETRIES = {"small": (6, 256, 4, 1024, 8000), "base": (12, 768, 12, 3072, 250002), "base20k": (12, 768, 12, 3072, 20000)}
 CASES = {"a": [64], "b": [64] * 8, "c": [16, 32, 48, 64, 80, 96, 112, 128], "d": [512]}
 
 
@@ -29,19 +33,23 @@ def best_of(work, rounds):
     return min(times)
 
 
-def torch_round(args):
+def emit(args, **values):
+    print(json.dumps({"geometry": args.geometry, "threads": args.threads, **values}), flush=True)
+
+
+def torch_model(args):
     import torch
     from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     layers, hidden, heads, ffn, vocabulary = GEOMETRIES[args.geometry]
-    model = XLMRobertaForMaskedLM(XLMRobertaConfig(
+    return torch, vocabulary, XLMRobertaForMaskedLM(XLMRobertaConfig(
         vocab_size=vocabulary, hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=ffn,
         max_position_embeddings=514, type_vocab_size=1, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)).eval()
 
-    def emit(**values):
-        print(json.dumps({"peer": "torch " + torch.__version__, "geometry": args.geometry, "threads": args.threads, **values}), flush=True)
 
+def torch_denoises(args):
+    torch, vocabulary, model = torch_model(args)
     with torch.inference_mode():
         for case, lengths in CASES.items():
             longest = max(lengths)
@@ -50,11 +58,32 @@ def torch_round(args):
             if min(lengths) < longest:
                 mask = torch.tensor([[1] * n + [0] * (longest - n) for n in lengths])
                 ids[mask == 0] = 1
-            emit(bench="encode", case=case, part="encoder", ms=best_of(lambda: model.roberta(input_ids=ids, attention_mask=mask), args.rounds))
-            emit(bench="encode", case=case, part="step", ms=best_of(lambda: model(input_ids=ids, attention_mask=mask).logits, args.rounds))
+            emit(args, bench="encode", case=case, part="encoder", ms=best_of(lambda: model.roberta(input_ids=ids, attention_mask=mask), args.rounds))
+            emit(args, bench="encode", case=case, part="step", ms=best_of(lambda: model(input_ids=ids, attention_mask=mask).logits, args.rounds))
 
+
+def torch_trains(args):
+    torch, vocabulary, model = torch_model(args)
+    if args.lora:
+        class Adapted(torch.nn.Module):
+            def __init__(self, frozen):
+                super().__init__()
+                self.frozen = frozen
+                self.a = torch.nn.Linear(frozen.in_features, args.lora, bias=False)
+                self.b = torch.nn.Linear(args.lora, frozen.out_features, bias=False)
+
+            def forward(self, x):
+                return self.frozen(x) + self.b(self.a(x))
+
+        model.requires_grad_(False)
+        for layer in model.roberta.encoder.layer:
+            for name in ("query", "value"):
+                setattr(layer.attention.self, name, Adapted(getattr(layer.attention.self, name)))
+    if args.recompute:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, betas=(0.9, 0.98), fused=True)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=5e-5, betas=(0.9, 0.98), fused=True)
     ids = torch.randint(5, vocabulary, (16, 64))
     wanted = torch.zeros(16, 64, dtype=torch.bool)
     wanted[:, 32:] = torch.rand(16, 32) < 0.51
@@ -63,11 +92,11 @@ def torch_round(args):
         states = model.roberta(input_ids=ids).last_hidden_state[wanted]
         loss = torch.nn.functional.cross_entropy(model.lm_head(states), ids[wanted])
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    emit(bench="train", case="train", part="step", ms=best_of(train, args.rounds))
+    emit(args, bench="train", lora=args.lora, recompute=args.recompute, ms=best_of(train, args.rounds))
 
 
 def lines(command):
@@ -77,20 +106,95 @@ def lines(command):
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
+# lora, recompute
+TRAININGS = [[], ["--recompute", "1"], ["--lora", "16"], ["--lora", "16", "--recompute", "1"]]
+
+
 def commands(args):
     """(column, command) of everything that a round runs."""
-    common = ["--geometry", args.geometry, "--threads", str(args.threads), "--rounds", str(args.rounds)]
-    yield "torch", [sys.executable, __file__, args.bench, "--torch"] + common
-    for name in args.ours.split(","):
-        option = [] if name == "float32" else ["--pack-weights" if name == "packed" else f"--{name}", "1"]
-        yield f"ours {name}", [args.bench, "--only", "denoise", *option] + common
-        if name not in ("packed", "int8"):  # they do not train
-            yield f"ours {name}", [args.bench, "--only", "train", *option] + common
-    for peer in filter(None, args.peers.split(",")):
-        script, variant = peer.split(":")
-        yield peer, [sys.executable, f"{args.peer_scripts}/encode_{script}.py", "--variant", variant, "--folder", args.peer_models] + common
-    if args.limit:
-        yield "limit", [args.limit, "--geometry", args.geometry, "--threads", str(args.threads), "--what", "step,head,train"]
+    here = ["--geometry", args.geometry, "--threads", str(args.threads)]
+    common = here + ["--rounds", str(args.rounds)]
+    ours = [(f"ours {name}", OURS[name]) for name in args.ours.split(",")]
+    peers = [peer.split(":") for peer in filter(None, args.peers.split(","))]
+    scripts = bool(peers) and args.peer_scripts
+    if "denoise" in args.what:
+        yield "torch", [sys.executable, __file__, args.bench, "--torch", "denoise"] + common
+        for column, options in ours:
+            yield column, [args.bench, "--only", "denoise", *options["bench"]] + common
+        for script, variant in peers:
+            yield f"{script}:{variant}", [sys.executable, f"{scripts}/encode_{script}.py", "--variant", variant, "--folder", args.peer_models] + common
+    if "train" in args.what:
+        for kind in TRAININGS:
+            yield "torch", [sys.executable, __file__, args.bench, "--torch", "train", *kind] + common
+            for column, options in ours:
+                if options["trains"]:
+                    yield column, [args.bench, "--only", "train", *kind, *options["bench"]] + common
+    if args.limit and {"denoise", "train"} & set(args.what):
+        yield "limit", [args.limit, *here, "--what", "step,head,train"]
+    if "generate" in args.what:
+        yield from generations(args, here, ours, scripts)
+    if "start" in args.what:
+        yield from starts(args, here, ours, scripts)
+
+
+def generations(args, here, ours, scripts):
+    for drawn in (False, True):
+        if scripts:
+            script = [sys.executable, f"{scripts}/generate_torch.py", *here, "--steps", "10", "--measure-steps", str(args.rounds + 1)]
+            yield "torch", script + ["--sample"] * drawn
+            yield "torch, generated", script + ["--head", "generated"] + ["--sample"] * drawn
+        for steps in (10,) if drawn else (10, 50):
+            for column, options in ours:
+                yield column, [beside(args.bench, "measure"), "--do", "generation", "--tokens", "65", "--source", "32", "--rounds", "1",
+                               "--steps", str(steps), "--draw", str(int(drawn)), *options["measure"], *here]
+
+
+def starts(args, here, ours, scripts):
+    """Our models are made once; PyTorch's script makes its own."""
+    folder = os.path.join(args.peer_models, "ours-" + args.geometry)
+    measure = beside(args.bench, "measure")
+    if not os.path.exists(folder):
+        lines([measure, "--make", folder, "--geometry", args.geometry])
+    for column, options in ours:
+        yield column, [measure, "--do", "step", "--model", f"{folder}/{options['file']}", "--rows", "1", "--tokens", "64", "--source", "0", "--rounds", "0",
+                       "--threads", str(args.threads), *options["measure"]]
+    kinds = [("torch", "torch", ""), ("onnxruntime:f32", "onnxruntime", "f32"), ("onnxruntime:int8", "onnxruntime", "int8"),
+             ("openvino:f32", "openvino", "f32"), ("openvino:int8", "openvino", "int8")]
+    for column, peer, variant in kinds:
+        if scripts and (column == "torch" or column in args.peers):
+            yield column, [sys.executable, f"{scripts}/first_step.py", "--peer", peer, "--variant", variant, "--folder", args.peer_models, *here]
+
+
+# Options of bench and of measure, the stored type that a host would take, and whether it trains.
+OURS = {
+    "float32": {"bench": [], "measure": [], "file": "float32", "trains": True},
+    "packed": {"bench": ["--pack-weights", "1"], "measure": ["--pack-weights", "1"], "file": "float32", "trains": False},
+    "bfloat16": {"bench": ["--bfloat16", "1"], "measure": ["--precision", "bfloat16"], "file": "bfloat16", "trains": True},
+    "int8": {"bench": ["--int8", "1"], "measure": ["--precision", "int8"], "file": "int8", "trains": False},
+}
+
+
+def beside(program, name):
+    return os.path.join(os.path.dirname(program), name)
+
+
+def entries(column, found, seconds):
+    """(row of the table, milliseconds) of what a command printed, which took so long."""
+    for line in limits(found) if column == "limit" else found:
+        if "peak_mib" in line and line.get("bench") == "first_step":
+            yield ("first step", "of a process"), 1e3 * line["first_step_s"]
+        elif line.get("do") == "step":
+            yield ("first step", "of a process"), 1e3 * seconds
+        elif line.get("do") == "generation":
+            yield ("generation", f"K = {line['steps']}" + ", drawn" * line["draw"]), line["ms"]
+        elif line.get("bench") == "generate":
+            for steps in (10,) if line["sample"] else (10, 50):
+                yield ("generation", f"K = {steps}" + ", drawn" * line["sample"]), steps * line["ms_per_step"]
+        elif line.get("bench") == "train":
+            kind = ["LoRA"] * bool(line.get("lora")) + ["checkpointed"] * bool(line.get("recompute"))
+            yield ("train", *(kind or ["train"]), "step"), line["ms"]
+        elif line.get("bench") == "encode":
+            yield ("encode", line["case"], line["part"]), line["ms"]
 
 
 def limits(lines_of_limit):
@@ -98,7 +202,7 @@ def limits(lines_of_limit):
     encoder, head = {}, {}
     for line in lines_of_limit:
         if line["what"] == "train" and line["part"] == "total":
-            yield {"bench": "train", "case": "train", "part": "step", "ms": line["ms"]}
+            yield {"bench": "train", "ms": line["ms"]}
         if line["case"] not in CASES:
             continue
         if line["what"] == "step" and line["part"] == "encoder":
@@ -122,7 +226,9 @@ def table(columns):
     far = "limit" in columns and "ours float32" in columns
     print("| | torch, ms | " + " | ".join(names) + (" | float32 / limit" if far else "") + " |\n|---|" + "---|" * (len(names) + 1 + far))
     for key in keys:
-        reference = columns["torch"].get(key) or columns["torch"].get((key[0], key[1], "step"))
+        reference = columns["torch"].get(key) or columns["torch"].get((*key[:2], "step"))
+        if not reference:
+            continue
         cells = [f"{columns[name][key] / reference:.2f}" if key in columns[name] else "" for name in names]
         if far:
             both = key in columns["limit"] and key in columns["ours float32"]
@@ -143,10 +249,13 @@ def main():
     parser.add_argument("--peer-models", default="build/peers", help="where they keep their models")
     parser.add_argument("--limit", help="the limit.c of the peers' scripts, built")
     parser.add_argument("--out", help="the minima, as JSON")
-    parser.add_argument("--torch", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--what", default="denoise,train,generate,start", type=lambda text: text.split(","), help="parts, of denoise,train,generate,start [all]")
+    parser.add_argument("--torch", choices=["denoise", "train"], help=argparse.SUPPRESS)
+    parser.add_argument("--lora", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--recompute", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.torch:
-        torch_round(args)
+        (torch_denoises if args.torch == "denoise" else torch_trains)(args)
         return
     if args.peers:
         os.makedirs(args.peer_models, exist_ok=True)
@@ -154,12 +263,12 @@ def main():
     for _ in range(args.outer):
         for column, command in commands(args):
             print(" ".join(os.path.basename(word) for word in command), file=sys.stderr, flush=True)
+            start = time.perf_counter()
             found = lines(command)
-            for line in limits(found) if column == "limit" else found:
-                print(json.dumps(line), flush=True)
-                key = line["bench"], line.get("case", "train"), line.get("part", "step")
+            for key, ms in entries(column, found, time.perf_counter() - start):
+                emit(args, column=column, row=" ".join(key), ms=round(ms, 3))
                 seen = columns.setdefault(column, {})
-                seen[key] = min(seen.get(key, 1e18), line["ms"])
+                seen[key] = min(seen.get(key, 1e18), ms)
     table(columns)
     if args.out:
         with open(args.out, "w", encoding="utf-8") as file:

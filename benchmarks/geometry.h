@@ -1,4 +1,4 @@
-/* geometry.h: the models of the benchmarks: those of the peers' scripts, a small one and XLM-R base, or any dimensions.
+/* geometry.h: the models of the benchmarks: those of the peers' scripts, a small one, XLM-R base (base20k: with 20,000 pieces), or any dimensions.
  * Random weights. */
 #ifndef DIFFULM_BENCHMARKS_GEOMETRY_H
 #define DIFFULM_BENCHMARKS_GEOMETRY_H
@@ -14,12 +14,13 @@ struct geometry {
     int layers, hidden, heads, ffn, vocabulary, positions;
 };
 
-#define GEOMETRY_USAGE "small|base|LAYERSxHIDDENxHEADSxFFNxVOCABULARY[xPOSITIONS]"
+#define GEOMETRY_USAGE "small|base|base20k|LAYERSxHIDDENxHEADSxFFNxVOCABULARY[xPOSITIONS]"
 
 static inline bool read_geometry(const char *text, struct geometry *out)
 {
     static const struct geometry known[] = {{"small", 6, 256, 4, 1024, 8000, 514},
-                                            {"base", 12, 768, 12, 3072, 250002, 514}};
+                                            {"base", 12, 768, 12, 3072, 250002, 514},
+                                            {"base20k", 12, 768, 12, 3072, 20000, 514}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(text, known[i].name) == 0) {
             *out = known[i];

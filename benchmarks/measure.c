@@ -6,7 +6,7 @@
  *   stored      those by matrices as they lie, as a file in bfloat16 has them
  *   gradients   and as an update takes them
  *   load        a folder is opened
- *   step        one denoising step of rows whose second halves are masked, logits of those halves
+ *   step        one denoising step of rows that are masked after their sources (halves, where --source does not say), logits of what is masked
  *   generation  the same rows in --steps steps
  *   update      one training step: accumulate, clip, AdamW
  * --make FOLDER writes the model in float32, bfloat16 and int8 into folders of these names instead. With --rounds 0 the thing is
@@ -39,7 +39,8 @@ static const char *const attentions[] = {"full", "prefix_lm", "causal"};
 
 struct task {
     int thing, precision, attention;
-    int rows, tokens, steps, threads, rounds, lora, recompute;
+    int rows, tokens, source, steps, threads, rounds, lora,
+        recompute;         /* source: of a row, tokens */
     int draw, top_k, pack; /* tokens are drawn, from so many of the best; 0: from all */
     const char *make, *folder;
     struct geometry geometry;
@@ -181,9 +182,9 @@ static void fill_rows(struct task *t)
         t->ids[i] = (int32_t)(FIRST + i * 7919 % (size_t)(info.vocabulary - FIRST));
     for (size_t r = 0; r < rows; r++) {
         t->offsets[r + 1] = (r + 1) * n;
-        t->sources[r] = n / 2;
+        t->sources[r] = (size_t)t->source;
     }
-    for (size_t i = n / 2; i < n; i++)
+    for (size_t i = (size_t)t->source; i < n; i++)
         t->roles[i] = DIFFULM_ROLE_MASKED;
 }
 
@@ -226,7 +227,7 @@ static void prepare(struct task *t)
 static void again(struct task *t)
 {
     for (size_t r = 0; r < (size_t)t->rows; r++)
-        must(diffulm_session_edit(t->session, r, (size_t)t->tokens / 2, (size_t)t->tokens));
+        must(diffulm_session_edit(t->session, r, (size_t)t->source, (size_t)t->tokens));
 }
 
 static void act(struct task *t)
@@ -281,9 +282,10 @@ static void measure(struct task *t)
             again(t);
     }
     printf("{\"do\": \"%s\", \"rows\": %d, \"tokens\": %d, \"steps\": %d, \"threads\": %d, "
-           "\"precision\": \"%s\", \"ms\": %.4f, \"peak_kib\": %ld, \"file_kib\": %ld}\n",
-           things[t->thing], t->rows, t->tokens, t->steps, t->threads, precisions[t->precision],
-           1e3 * best, kib_of("VmHWM:"), kib_of("RssFile:"));
+           "\"draw\": %d, \"precision\": \"%s\", \"ms\": %.4f, \"peak_kib\": %ld, \"file_kib\": "
+           "%ld}\n",
+           things[t->thing], t->rows, t->tokens, t->steps, t->threads, t->draw,
+           precisions[t->precision], 1e3 * best, kib_of("VmHWM:"), kib_of("RssFile:"));
 }
 
 static void make(struct task *t)
@@ -313,7 +315,7 @@ static bool read_options(int argc, char **argv, struct task *t)
     } numbers[] = {{"--rows", &t->rows},           {"--tokens", &t->tokens}, {"--steps", &t->steps},
                    {"--threads", &t->threads},     {"--rounds", &t->rounds}, {"--lora", &t->lora},
                    {"--recompute", &t->recompute}, {"--draw", &t->draw},     {"--top-k", &t->top_k},
-                   {"--pack-weights", &t->pack}};
+                   {"--pack-weights", &t->pack},   {"--source", &t->source}};
     bool good = argc % 2 == 1;
     for (int i = 1; good && i + 1 < argc; i += 2) {
         const char *name = argv[i], *value = argv[i + 1];
@@ -338,13 +340,15 @@ static bool read_options(int argc, char **argv, struct task *t)
                 *numbers[k].value = atoi(value);
         }
     }
-    return good && t->rows > 0 && t->tokens > 1 && t->steps > 0 && t->rounds >= 0;
+    if (t->source < 0)
+        t->source = t->tokens / 2;
+    return good && t->rows > 0 && t->tokens > t->source && t->steps > 0 && t->rounds >= 0;
 }
 
 int main(int argc, char **argv)
 {
     struct diffulm_runtime_options ro = DIFFULM_RUNTIME_OPTIONS_INIT;
-    struct task t = {.rows = 8, .tokens = 64, .steps = 10, .threads = 2, .rounds = 3};
+    struct task t = {.rows = 8, .tokens = 64, .source = -1, .steps = 10, .threads = 2, .rounds = 3};
     (void)read_geometry("small", &t.geometry);
     if (!read_options(argc, argv, &t)) {
         fprintf(
@@ -352,7 +356,8 @@ int main(int argc, char **argv)
             "usage: measure [--do nothing|products|gradients|load|step|generation|update] "
             "[--model FOLDER]\n"
             "  [--geometry " GEOMETRY_USAGE "]\n"
-            "  [--make FOLDER] [--rows N] [--tokens N] [--steps N] [--threads N] [--rounds N]\n"
+            "  [--make FOLDER] [--rows N] [--tokens N] [--source N] [--steps N] [--threads N]\n"
+            "  [--rounds N]\n"
             "  [--attention full|prefix_lm|causal] [--precision float32|bfloat16|int8]\n"
             "  [--lora RANK] [--recompute 0|1] [--draw 0|1] [--top-k N] [--pack-weights 0|1]\n");
         return 2;
