@@ -4,8 +4,8 @@ interleaved in one run.
   compare.py BENCH [--geometry small|base|base20k] [--threads 2] [--outer 2] [--rounds 3] [--ours float32,packed,bfloat16,int8]
              [--what denoise,train,generate,start] [--peers onnxruntime:f32,ctranslate2:int8,…] [--limit PROGRAM] [--out FILE.json]
 
-BENCH is the built bench program (measure beside it), PROGRAM the built limit.c. Prints JSON lines of all, then a table of ratios of the minima to
-PyTorch's (below 1: faster). PyTorch runs the same random-weight XLM-R through transformers, f32, eager, without padding where the rows
+BENCH is the built bench program (measure beside it), PROGRAM the built limit.c. Prints JSON lines of all, then tables of ratios of the minima and of the
+medians to PyTorch's (below 1: faster; compare_table.py). PyTorch runs the same random-weight XLM-R through transformers, f32, eager, without padding where the rows
 are of one length and padded where they are ragged; training is AdamW fused, clip 1, 261 masked positions on average, without dropout.
 The limit is the sum of the fastest oneDNN products and passes over memory that a step needs, in single precision, on packed rows.
 generate: 8 rows, 32 tokens of source, 32 masks and an eos, K steps without length prediction; PyTorch's is K times its fastest step as the reference
@@ -15,22 +15,25 @@ start: milliseconds from the start of a process to its first step of 64 tokens, 
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
+
+from compare_table import table
 
 GEOMETRIES = {"small": (6, 256, 4, 1024, 8000), "base": (12, 768, 12, 3072, 250002), "base20k": (12, 768, 12, 3072, 20000)}
 CASES = {"a": [64], "b": [64] * 8, "c": [16, 32, 48, 64, 80, 96, 112, 128], "d": [512]}
 
 
-def best_of(work, rounds):
+def timed(work, rounds):
+    """The shortest and the median time, after one that is not counted."""
     times = []
-    for i in range(rounds + 1):
+    for _ in range(rounds + 1):
         start = time.perf_counter()
         work()
-        if i:
-            times.append(1e3 * (time.perf_counter() - start))
-    return min(times)
+        times.append(1e3 * (time.perf_counter() - start))
+    return {"ms": min(times[1:]), "median_ms": statistics.median(times[1:])}
 
 
 def emit(args, **values):
@@ -58,8 +61,8 @@ def torch_denoises(args):
             if min(lengths) < longest:
                 mask = torch.tensor([[1] * n + [0] * (longest - n) for n in lengths])
                 ids[mask == 0] = 1
-            emit(args, bench="encode", case=case, part="encoder", ms=best_of(lambda: model.roberta(input_ids=ids, attention_mask=mask), args.rounds))
-            emit(args, bench="encode", case=case, part="step", ms=best_of(lambda: model(input_ids=ids, attention_mask=mask).logits, args.rounds))
+            emit(args, bench="encode", case=case, part="encoder", **timed(lambda: model.roberta(input_ids=ids, attention_mask=mask), args.rounds))
+            emit(args, bench="encode", case=case, part="step", **timed(lambda: model(input_ids=ids, attention_mask=mask).logits, args.rounds))
 
 
 def torch_trains(args):
@@ -96,7 +99,7 @@ def torch_trains(args):
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    emit(args, bench="train", lora=args.lora, recompute=args.recompute, ms=best_of(train, args.rounds))
+    emit(args, bench="train", lora=args.lora, recompute=args.recompute, **timed(train, args.rounds))
 
 
 def lines(command):
@@ -143,9 +146,9 @@ def generations(args, here, ours, scripts):
             script = [sys.executable, f"{scripts}/generate_torch.py", *here, "--steps", "10", "--measure-steps", str(args.rounds + 1)]
             yield "torch", script + ["--sample"] * drawn
             yield "torch, generated", script + ["--head", "generated"] + ["--sample"] * drawn
-        for steps in (10,) if drawn else (10, 50):
+        for steps, rounds in ((10, args.rounds),) if drawn else ((10, args.rounds), (50, 1)):
             for column, options in ours:
-                yield column, [beside(args.bench, "measure"), "--do", "generation", "--tokens", "65", "--source", "32", "--rounds", "1",
+                yield column, [beside(args.bench, "measure"), "--do", "generation", "--tokens", "65", "--source", "32", "--rounds", str(rounds),
                                "--steps", str(steps), "--draw", str(int(drawn)), *options["measure"], *here]
 
 
@@ -154,6 +157,7 @@ def starts(args, here, ours, scripts):
     folder = os.path.join(args.peer_models, "ours-" + args.geometry)
     measure = beside(args.bench, "measure")
     if not os.path.exists(folder):
+        os.makedirs(folder)
         lines([measure, "--make", folder, "--geometry", args.geometry])
     for column, options in ours:
         yield column, [measure, "--do", "step", "--model", f"{folder}/{options['file']}", "--rows", "1", "--tokens", "64", "--source", "0", "--rounds", "0",
@@ -179,22 +183,22 @@ def beside(program, name):
 
 
 def entries(column, found, seconds):
-    """(row of the table, milliseconds) of what a command printed, which took so long."""
+    """(row of the table, its ms and perhaps median_ms) of what a command printed, which took so long."""
     for line in limits(found) if column == "limit" else found:
         if "peak_mib" in line and line.get("bench") == "first_step":
-            yield ("first step", "of a process"), 1e3 * line["first_step_s"]
+            yield "first step of a process", {"ms": 1e3 * line["first_step_s"]}
         elif line.get("do") == "step":
-            yield ("first step", "of a process"), 1e3 * seconds
+            yield "first step of a process", {"ms": 1e3 * seconds}
         elif line.get("do") == "generation":
-            yield ("generation", f"K = {line['steps']}" + ", drawn" * line["draw"]), line["ms"]
+            yield f"generation, K = {line['steps']}" + ", drawn" * line["draw"], line
         elif line.get("bench") == "generate":
             for steps in (10,) if line["sample"] else (10, 50):
-                yield ("generation", f"K = {steps}" + ", drawn" * line["sample"]), steps * line["ms_per_step"]
+                yield f"generation, K = {steps}" + ", drawn" * line["sample"], {"ms": steps * line["ms_per_step"]}
         elif line.get("bench") == "train":
             kind = ["LoRA"] * bool(line.get("lora")) + ["checkpointed"] * bool(line.get("recompute"))
-            yield ("train", *(kind or ["train"]), "step"), line["ms"]
+            yield f"train {' '.join(kind) or 'train'} step", line
         elif line.get("bench") == "encode":
-            yield ("encode", line["case"], line["part"]), line["ms"]
+            yield f"encode {line['case']} {line['part']}", line
 
 
 def limits(lines_of_limit):
@@ -219,23 +223,6 @@ def limits(lines_of_limit):
                 yield {"bench": "encode", "case": case, "part": part, "ms": ms + sum(head[case, rows].values())}
 
 
-def table(columns):
-    """Milliseconds of PyTorch, then every other's ratio to it; where there is a limit, how far our float32 is from it."""
-    keys = list(dict.fromkeys(key for column in columns.values() for key in column))
-    names = [name for name in columns if name != "torch"]
-    far = "limit" in columns and "ours float32" in columns
-    print("| | torch, ms | " + " | ".join(names) + (" | float32 / limit" if far else "") + " |\n|---|" + "---|" * (len(names) + 1 + far))
-    for key in keys:
-        reference = columns["torch"].get(key) or columns["torch"].get((*key[:2], "step"))
-        if not reference:
-            continue
-        cells = [f"{columns[name][key] / reference:.2f}" if key in columns[name] else "" for name in names]
-        if far:
-            both = key in columns["limit"] and key in columns["ours float32"]
-            cells.append(f"{columns['ours float32'][key] / columns['limit'][key]:.2f}" if both else "")
-        print(f"| {' '.join(key)} | {reference:.1f} | " + " | ".join(cells) + " |")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bench")
@@ -248,7 +235,7 @@ def main():
     parser.add_argument("--peer-scripts", default="../shared/peers", help="where encode_onnxruntime.py and the like are")
     parser.add_argument("--peer-models", default="build/peers", help="where they keep their models")
     parser.add_argument("--limit", help="the limit.c of the peers' scripts, built")
-    parser.add_argument("--out", help="the minima, as JSON")
+    parser.add_argument("--out", help="minima and medians, as JSON")
     parser.add_argument("--what", default="denoise,train,generate,start", type=lambda text: text.split(","), help="parts, of denoise,train,generate,start [all]")
     parser.add_argument("--torch", choices=["denoise", "train"], help=argparse.SUPPRESS)
     parser.add_argument("--lora", type=int, default=0, help=argparse.SUPPRESS)
@@ -257,23 +244,27 @@ def main():
     if args.torch:
         (torch_denoises if args.torch == "denoise" else torch_trains)(args)
         return
-    if args.peers:
-        os.makedirs(args.peer_models, exist_ok=True)
-    columns = {}
+    os.makedirs(args.peer_models, exist_ok=True)
+    seen = {}
     for _ in range(args.outer):
         for column, command in commands(args):
             print(" ".join(os.path.basename(word) for word in command), file=sys.stderr, flush=True)
             start = time.perf_counter()
             found = lines(command)
-            for key, ms in entries(column, found, time.perf_counter() - start):
-                emit(args, column=column, row=" ".join(key), ms=round(ms, 3))
-                seen = columns.setdefault(column, {})
-                seen[key] = min(seen.get(key, 1e18), ms)
-    table(columns)
+            for row, line in entries(column, found, time.perf_counter() - start):
+                both = line["ms"], line.get("median_ms", line["ms"])
+                emit(args, column=column, row=row, ms=round(both[0], 3), median_ms=round(both[1], 3))
+                seen.setdefault(column, {}).setdefault(row, []).append(both)
+    times = {"minima": {}, "medians": {}}
+    for column, rows in seen.items():
+        times["minima"][column] = {row: min(ms for ms, _ in all_of) for row, all_of in rows.items()}
+        times["medians"][column] = {row: statistics.median(median for _, median in all_of) for row, all_of in rows.items()}
+    for of, values in times.items():
+        print(f"\n{of}:")
+        table(values)
     if args.out:
         with open(args.out, "w", encoding="utf-8") as file:
-            json.dump({"geometry": args.geometry, "threads": args.threads, "cpu": cpu(), "ms": {
-                name: {" ".join(key): ms for key, ms in column.items()} for name, column in columns.items()}}, file, indent=1)
+            json.dump({"geometry": args.geometry, "threads": args.threads, "cpu": cpu(), **times}, file, indent=1)
 
 
 def cpu():
