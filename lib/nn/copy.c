@@ -9,6 +9,7 @@ struct job {
     size_t k, lda;
     size_t stride; /* of rows as the product reads them */
     enum dulm_activation then;
+    bool past; /* the caches */
     size_t ldc;
     const float *const *bias; /* of each factor */
     float *const *c;
@@ -40,16 +41,22 @@ static void finish_part(void *user, const struct dulm_packed_result *r)
 {
     const struct job *j = user;
     const float *bias = j->bias[r->factor];
+    float row[DULM_PACKED_TILE];
     for (size_t i = 0; i < r->rows; i++) {
         const float *sums = (const float *)r->sums + i * r->stride;
-        float *c = j->c[r->factor] + (r->row + i) * j->ldc + r->column;
+        float *to = j->c[r->factor] + (r->row + i) * j->ldc + r->column;
+        float *c = j->past ? row : to;
         if (bias)
             j->kernels->add(r->columns, sums, bias + r->column, c);
         else
             memcpy(c, sums, r->columns * sizeof *c);
         if (j->then != DULM_IDENTITY)
             j->kernels->activation(j->then, r->columns, c, c);
+        if (j->past)
+            j->kernels->copy_past(r->columns, row, to);
     }
+    if (j->past)
+        j->kernels->copied_past();
 }
 
 static diffulm_status packed_product(const struct diffulm_runtime *rt, size_t m, size_t n,
@@ -66,6 +73,7 @@ static diffulm_status packed_product(const struct diffulm_runtime *rt, size_t m,
     for (size_t i = 0; i < count; i++)
         product.factor[i] = (struct dulm_packed_factor){w[i].packed, w[i].first + first};
     job->stride = dulm_packed_stride(w->packed);
+    job->past = dulm_packed_past(m, n);
     if (single && job->k == job->stride && job->lda == job->k)
         product.rows = job->a;
     return dulm_packed_multiply(rt, &product);
@@ -75,7 +83,7 @@ diffulm_status dulm_gemm_copies(const struct diffulm_runtime *rt, size_t m, size
                                 const float *a, size_t lda, size_t count, const struct dulm_copy *w,
                                 const float *const *bias, float *const *c, size_t ldc)
 {
-    struct job job = {rt->kernels, a, k, lda, 0, DULM_IDENTITY, ldc, bias, c};
+    struct job job = {rt->kernels, a, k, lda, 0, DULM_IDENTITY, false, ldc, bias, c};
     return m && n ? packed_product(rt, m, n, count, w, 0, &job) : DIFFULM_OK;
 }
 
@@ -85,7 +93,7 @@ diffulm_status dulm_gemm_copy(const struct diffulm_runtime *rt, size_t m, size_t
 {
     if (m == 0 || n == 0)
         return DIFFULM_OK;
-    struct job job = {rt->kernels, a, k, lda, 0, then, ldc, &bias, &c};
+    struct job job = {rt->kernels, a, k, lda, 0, then, false, ldc, &bias, &c};
     if (w->packed)
         return packed_product(rt, m, n, 1, w, first, &job);
     const diffulm_status rc =

@@ -146,6 +146,7 @@ struct packed_job {
     const float *x;
     int32_t top;
     enum dulm_activation then;
+    bool past; /* the caches */
     struct dulm_matrix8 w[DULM_FACTORS];
     const float *const *bias;
     float *const *y;
@@ -169,14 +170,20 @@ static void finish_part(void *user, const struct dulm_packed_result *r)
     const struct dulm_matrix8 *w = &j->w[r->factor];
     const float *bias = j->bias[r->factor] ? j->bias[r->factor] + r->column : NULL;
     const int32_t *sums = r->sums;
+    float row[DULM_PACKED_TILE];
     for (size_t i = 0; i < r->rows; i++) {
-        float *y = j->y[r->factor] + (r->row + i) * j->ldy + r->column;
+        float *to = j->y[r->factor] + (r->row + i) * j->ldy + r->column;
+        float *y = j->past ? row : to;
         j->rt->kernels->dequantize_row(r->columns, sums + i * r->stride, r->scales[i].scale,
                                        r->scales[i].zero, w->scales + r->column,
                                        w->sums + r->column, bias, y);
         if (j->then != DULM_IDENTITY)
             j->rt->kernels->activation(j->then, r->columns, y, y);
+        if (j->past)
+            j->rt->kernels->copy_past(r->columns, row, to);
     }
+    if (j->past)
+        j->rt->kernels->copied_past();
 }
 
 static diffulm_status packed_product(struct packed_job *job, size_t m, size_t n, size_t count)
@@ -190,6 +197,7 @@ static diffulm_status packed_product(struct packed_job *job, size_t m, size_t n,
     for (size_t i = 0; i < count; i++)
         product.factor[i] = (struct dulm_packed_factor){job->w[i].packed, job->w[i].first};
     job->stride = dulm_packed_stride(job->w[0].packed);
+    job->past = dulm_packed_past(m, n);
     job->top = dulm_int8_top(job->rt);
     return dulm_packed_multiply(job->rt, &product);
 }

@@ -71,6 +71,9 @@ struct dulm_kernels {
                            const float *scales, const int32_t *sums, const float *bias, float *y);
     /* y = a + b. */
     void (*add)(size_t count, const float *a, const float *b, float *y);
+    /* y = x, past the caches where the CPU can; other threads see it after copied_past. */
+    void (*copy_past)(size_t count, const float *x, float *y);
+    void (*copied_past)(void);
 
     /* ce = -log p[target], uniform_ce = -mean log p; then logits become the gradient
      * d_ce * (p - onehot) + d_uniform * (p - 1/n) unless both are 0 (logits are then untouched). */

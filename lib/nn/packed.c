@@ -13,7 +13,7 @@
 /* Tiles and rows of activations are multiples of this: no kernel then has a rest to see to. */
 #define UNIT ((size_t)64)
 /* Rows of W in a tile. */
-#define TILE ((size_t)128)
+#define TILE ((size_t)DULM_PACKED_TILE)
 /* Multiplications that are worth another thread, and values to be rounded. */
 #define WORTH ((size_t)1 << 18)
 #define ROUNDED_AT_LEAST ((size_t)8192)

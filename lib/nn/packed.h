@@ -67,6 +67,13 @@ struct dulm_packed_product {
     void (*finish)(void *user, const struct dulm_packed_result *result);
     void *user;
 };
+enum { DULM_PACKED_TILE = 128 }; /* columns of a result at most */
+
+/* Whether a result of so many numbers is better written past the caches, which it would sweep. */
+static inline bool dulm_packed_past(size_t m, size_t n)
+{
+    return n > 0 && m >= ((size_t)1 << 23) / n;
+}
 diffulm_status dulm_packed_multiply(const struct diffulm_runtime *rt,
                                     const struct dulm_packed_product *product) DIFFULM_MUST_USE;
 

@@ -273,6 +273,24 @@ static void check_single(const diffulm_runtime *rt, const diffulm_runtime *plain
     free(want);
 }
 
+/* Results that the caches would not hold, their rows at any place within a line. */
+static void large_results_are_written_past_the_caches(void **state)
+{
+    (void)state;
+    enum { M = 1001, N = 8400 };
+    diffulm_runtime *plain = tiny_runtime_in(DIFFULM_BACKEND_REFERENCE, 1, DIFFULM_PRECISION_F32);
+    diffulm_runtime *rt = tiny_runtime_in(DIFFULM_BACKEND_AUTO, 2, DIFFULM_PRECISION_F32);
+    assert_true(dulm_packed_past(M, N) && !dulm_packed_past(M - 4, N));
+    check_single(rt, plain, (struct shape){N / 2 * 3, 6, N / 2 * 3}, M);
+    diffulm_runtime_unref(rt);
+    diffulm_runtime_unref(plain);
+    rt = tiny_runtime_in(DIFFULM_BACKEND_AUTO, 2, DIFFULM_PRECISION_INT8);
+    struct whole_product p = whole_product(rt, (struct shape){N, 6, N}, M);
+    check_range(rt, &p, 0, N);
+    discard(&p);
+    diffulm_runtime_unref(rt);
+}
+
 /* Rows that end where memory does: kernels whose height is more than there are rows would read behind them. */
 static void rows_are_not_read_beyond_their_end(void **state)
 {
@@ -568,6 +586,7 @@ int main(void)
         cmocka_unit_test(products_in_bfloat16_are_the_rounded_rows),
         cmocka_unit_test(products_in_single_precision_are_those_of_the_plain_kernel),
         cmocka_unit_test(rows_are_not_read_beyond_their_end),
+        cmocka_unit_test(large_results_are_written_past_the_caches),
         cmocka_unit_test(factors_of_one_product_are_multiplied_by_each),
         cmocka_unit_test(activations_follow_products_in_8_bits_tile_by_tile),
         cmocka_unit_test(models_of_any_file_are_packed_on_request),

@@ -24,6 +24,27 @@ static diffulm_runtime *plain_runtime(void)
     return rt;
 }
 
+/* From and to anywhere, and nothing beside it is touched. */
+static void copies_past_the_caches_are_copies_on_every_instruction_set(void **state)
+{
+    (void)state;
+    enum { MOST = 140, LINE = 16 };
+    static float x[LINE + MOST], y[2 * LINE + MOST];
+    for (size_t i = 0; i < LINE + MOST; i++)
+        x[i] = (float)i + 0.25f;
+    for (int32_t isa = DIFFULM_ISA_BASELINE; isa <= DIFFULM_ISA_AVX512; isa++)
+        for (size_t count = 0; count <= MOST; count++)
+            for (size_t to = 1; to <= LINE; to++) {
+                const float *from = x + (to * 7 + count) % LINE;
+                const struct dulm_kernels *k = dulm_kernels_choose(isa);
+                memset(y, 0, sizeof y);
+                k->copy_past(count, from, y + to);
+                k->copied_past();
+                assert_memory_equal(y + to, from, count * sizeof *y);
+                assert_true(y[to - 1] == 0 && y[to + count] == 0);
+            }
+}
+
 /* oneDNN's, or the test is skipped: not built in, or a CPU without bfloat16. */
 static diffulm_runtime *fast_runtime(int32_t threads)
 {
@@ -433,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rounds_to_the_nearest_ties_to_even_on_every_instruction_set),
         cmocka_unit_test(sums_of_exponentials_agree_on_every_instruction_set),
+        cmocka_unit_test(copies_past_the_caches_are_copies_on_every_instruction_set),
         cmocka_unit_test(single_precision_products_are_sums_on_every_path),
         cmocka_unit_test(a_linear_map_adds_its_bias_to_every_row),
         cmocka_unit_test(reference_products_are_sums_of_rounded_numbers),

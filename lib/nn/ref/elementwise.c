@@ -4,6 +4,10 @@
 
 #include "nn/ref/isa.h"
 
+#if defined(__SSE__)
+#include <immintrin.h>
+#endif
+
 void K(column_sums)(size_t begin, size_t end, size_t rows, size_t stride, const float *x,
                     float *out)
 {
@@ -53,6 +57,39 @@ void K(add)(size_t count, const float *a, const float *b, float *y)
 {
     for (size_t i = 0; i < count; i++)
         y[i] = a[i] + b[i];
+}
+
+/* Lines that are written whole need not be read first, and leave what is in the caches there. */
+void K(copy_past)(size_t count, const float *x, float *y)
+{
+    size_t i = 0;
+#if defined(__SSE__)
+    enum { LINE = 16 };
+    while (i < count && (uintptr_t)(y + i) % (LINE * sizeof *y)) {
+        y[i] = x[i];
+        i++;
+    }
+    for (; i + LINE <= count; i += LINE) {
+#if defined(__AVX512F__)
+        _mm512_stream_ps(y + i, _mm512_loadu_ps(x + i));
+#elif defined(__AVX__)
+        _mm256_stream_ps(y + i, _mm256_loadu_ps(x + i));
+        _mm256_stream_ps(y + i + 8, _mm256_loadu_ps(x + i + 8));
+#else
+        for (size_t j = 0; j < LINE; j += 4)
+            _mm_stream_ps(y + i + j, _mm_loadu_ps(x + i + j));
+#endif
+    }
+#endif
+    for (; i < count; i++)
+        y[i] = x[i];
+}
+
+void K(copied_past)(void)
+{
+#if defined(__SSE__)
+    _mm_sfence();
+#endif
 }
 
 void K(adamw)(size_t count, float *theta, const float *g, float *m, float *v, float scale, float lr,

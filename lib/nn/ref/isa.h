@@ -47,6 +47,8 @@ void K(gemm_u8s8)(size_t begin, size_t end, size_t n, size_t k, const uint8_t *a
 void K(dequantize_row)(size_t n, const int32_t *c, float scale, int32_t zero, const float *scales,
                        const int32_t *sums, const float *bias, float *y);
 void K(add)(size_t count, const float *a, const float *b, float *y);
+void K(copy_past)(size_t count, const float *x, float *y);
+void K(copied_past)(void);
 void K(cross_entropy)(size_t n, float *logits, size_t target, float d_ce, float d_uniform,
                       double *ce, double *uniform_ce);
 void K(adamw)(size_t count, float *theta, const float *g, float *m, float *v, float scale, float lr,

@@ -30,6 +30,8 @@ const struct dulm_kernels DULM_JOIN(dulm_kernels, DULM_ISA) = {
     .gemm_u8s8 = K(gemm_u8s8),
     .dequantize_row = K(dequantize_row),
     .add = K(add),
+    .copy_past = K(copy_past),
+    .copied_past = K(copied_past),
     .cross_entropy = K(cross_entropy),
     .adamw = K(adamw),
 };
