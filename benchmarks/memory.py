@@ -116,7 +116,8 @@ def training(g, rows, tokens, threads, precision, lora, recompute):
     state, wide = 9 * d + f - d + f, max(f, 3 * d)
     trained = 2 * g.layers * 2 * lora * d if lora else counts.parameters(g)
     targets = int(DENOISED * MASKED * all_tokens)
-    tape = 3 * d + (g.layers * d + state if recompute else g.layers * state) + 4 * d + wide + max(f, d) + 2
+    shared = 2 * d + f if lora and not recompute else 0  # inputs of frozen maps, which no gradient needs: once for all layers
+    tape = 3 * d + (g.layers * d + state if recompute else g.layers * (state - shared) + shared) + 4 * d + wide + max(f, d) + 2
     floats = 4 * trained + all_tokens * (tape + lora) + threads * 2 * tokens * tokens
     chunk = min(max(1, LOGITS // g.vocabulary), LOGITS_ROWS, targets)
     floats += chunk * (6 * d + 5 + g.vocabulary)

@@ -78,8 +78,11 @@ static double activations_of(const struct check *c, const struct recipe_stage *s
     if (s->objective == RECIPE_LENGTH)
         return tokens * (scratch + state);
     const double all = (single ? 1 : 2) * tokens;
-    return all * (scratch + (s->checkpoint_activations ? layers * d + state : layers * state)) +
-           logits_of(m, all);
+    /* Inputs of frozen linear maps are not kept, where LoRA has its default targets; others are counted as if all were. */
+    const double once = s->lora_rank && !s->lora_targets ? 2 * d + f : 0;
+    const double kept =
+        s->checkpoint_activations ? layers * d + state : layers * (state - once) + once;
+    return all * (scratch + kept) + logits_of(m, all);
 }
 
 static void print_memory(const struct check *c, size_t index, double n, const struct update *update)

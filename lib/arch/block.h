@@ -73,6 +73,9 @@ diffulm_status dulm_linear_backward(const struct dulm_pass *pass, const struct d
                                     const float *x, const float *dy, size_t lddy, bool accumulate,
                                     float *dx) DIFFULM_MUST_USE;
 
+/* Whether that reads x. */
+bool dulm_linear_backward_reads(const struct dulm_weights *grads, int layer, int weight_slot);
+
 /* x *= keep / (1 - rate) on [T, d], the same draws at every call. site tells places apart. */
 void dulm_dropout_apply(const struct dulm_pass *pass, float rate, uint32_t site, float *x);
 /* Sites: 0 the embeddings; layer l has 1 + 3 l (probabilities), + 1 (attention), + 2 (FFN). */

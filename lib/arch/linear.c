@@ -201,6 +201,11 @@ diffulm_status dulm_linear_backward(const struct dulm_pass *pass, const struct d
     return rc;
 }
 
+bool dulm_linear_backward_reads(const struct dulm_weights *grads, int layer, int slot)
+{
+    return values(grads, layer, slot) || adapter_of(grads, layer, slot);
+}
+
 struct dropout_job {
     const struct dulm_pass *pass;
     float rate;

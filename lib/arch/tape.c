@@ -1,5 +1,6 @@
-/* tape.c: one training pass. Memory per token and layer: 8 d + u + f floats; with activation checkpointing d, and the
- * others once for all layers: the backward pass runs each block's forward again. */
+/* tape.c: one training pass. Memory per token and layer: 8 d + u + f floats, less what the backward pass reads for the gradients of
+ * linear maps that are frozen, which is there once for all layers; with activation checkpointing d, and all others once: the
+ * backward pass runs each block's forward again. */
 #include "arch/tape.h"
 
 #include <string.h>
@@ -61,28 +62,78 @@ static float *take(float **next, size_t count)
     return block;
 }
 
-/* One layer's activations from memory; with `own` its output lies there instead. */
-static struct dulm_block_state take_state(const struct dulm_pass *p, float **next, float *own)
+/* Inputs of a layer's linear maps. */
+enum { ATTENTION_IN, CONTEXT, FFN_IN, ACT, INPUTS };
+
+/* Which of them the backward pass of a layer reads. A family that norms afterwards has its attention read the output of the layer before. */
+struct kept {
+    bool input[INPUTS];
+};
+
+static struct kept kept_of(const struct dulm_weights *grads, int layer)
+{
+    static const int slots[][2] = {{ATTENTION_IN, DULM_QUERY_W}, {ATTENTION_IN, DULM_KEY_W},
+                                   {ATTENTION_IN, DULM_VALUE_W}, {CONTEXT, DULM_OUT_W},
+                                   {FFN_IN, DULM_UP_W},          {ACT, DULM_DOWN_W}};
+    struct kept k = {{false}};
+    for (size_t i = 0; grads && i < sizeof slots / sizeof *slots; i++)
+        k.input[slots[i][0]] |= dulm_linear_backward_reads(grads, layer, slots[i][1]);
+    return k;
+}
+
+/* Floats of a token. */
+static size_t width_of(const struct dulm_pass *p, int input)
+{
+    const size_t d = (size_t)p->config->hidden;
+    if (input == ATTENTION_IN)
+        return p->family->pre_norm ? d : 0;
+    return input == ACT ? (size_t)p->config->ffn : d;
+}
+
+/* Floats of a layer's activations. */
+static size_t size_of(const struct dulm_pass *p, const struct kept *kept)
+{
+    const size_t d = (size_t)p->config->hidden, f = (size_t)p->config->ffn;
+    size_t floats = 5 * d + (p->family->gated ? 2 * f : f) + (p->family->pre_norm ? 0 : d);
+    for (int i = 0; i < INPUTS; i++)
+        floats += kept->input[i] ? width_of(p, i) : 0;
+    return p->tokens * floats;
+}
+
+/* Room for the inputs that some layer does not keep. */
+static void take_shared(const struct dulm_tape *tape, const struct kept *kept, float **next,
+                        float *shared[INPUTS])
+{
+    const struct dulm_pass *p = &tape->pass;
+    for (int i = 0; i < INPUTS; i++)
+        shared[i] = kept->input[i] ? NULL : take(next, p->tokens * width_of(p, i));
+}
+
+/* One layer's activations from memory, inputs that it does not keep in those shared; with `own` its output lies there instead. */
+static struct dulm_block_state take_state(const struct dulm_pass *p, const struct kept *kept,
+                                          float *const shared[INPUTS], float **next, float *own)
 {
     const struct dulm_config *c = p->config;
     const size_t t = p->tokens, d = (size_t)c->hidden, f = (size_t)c->ffn;
+    float *input[INPUTS];
     struct dulm_block_state s;
+    for (int i = 0; i < INPUTS; i++)
+        input[i] = kept->input[i] ? take(next, t * width_of(p, i)) : shared[i];
+    s.context = input[CONTEXT];
+    s.act = input[ACT];
     s.qkv = take(next, t * 3 * d);
-    s.context = take(next, t * d);
     s.attn_sum = take(next, t * d);
     s.ffn_sum = take(next, t * d);
-    s.normed = s.attn_out = take(next, t * d);
-    s.normed2 = s.out = take(next, t * d);
     s.up = take(next, t * (p->family->gated ? 2 * f : f));
-    s.act = take(next, t * f);
     if (p->family->pre_norm) {
+        s.normed = input[ATTENTION_IN];
+        s.normed2 = input[FFN_IN];
         s.attn_out = s.attn_sum;
-        s.out = s.ffn_sum;
+        s.out = s.ffn_sum = own ? own : s.ffn_sum;
+    } else {
+        s.normed = s.attn_out = input[FFN_IN];
+        s.normed2 = s.out = own ? own : take(next, t * d);
     }
-    if (own && p->family->pre_norm)
-        s.out = s.ffn_sum = own;
-    else if (own)
-        s.out = s.normed2 = own;
     return s;
 }
 
@@ -99,17 +150,54 @@ static diffulm_status reserve_layers(struct dulm_tape *tape, size_t layers)
     return DIFFULM_OK;
 }
 
-static diffulm_status layout(struct dulm_tape *tape)
+/* What is kept of each layer; with recompute all, in one layer's place. Returns the floats; *everywhere: what all keep. */
+static size_t plan_layers(const struct dulm_tape *tape, const struct dulm_weights *grads,
+                          struct kept *everywhere)
+{
+    const struct dulm_pass *p = &tape->pass;
+    size_t floats = 0;
+    *everywhere = (struct kept){{true, true, true, true}};
+    if (tape->recompute)
+        return size_of(p, everywhere) + tape->layers * p->tokens * (size_t)p->config->hidden;
+    for (size_t i = 0; i < tape->layers; i++) {
+        const struct kept k = kept_of(grads, (int)i);
+        floats += size_of(p, &k);
+        for (int j = 0; j < INPUTS; j++)
+            everywhere->input[j] &= k.input[j];
+    }
+    for (int j = 0; j < INPUTS; j++)
+        floats += everywhere->input[j] ? 0 : p->tokens * width_of(p, j);
+    return floats;
+}
+
+static void place_layers(struct dulm_tape *tape, const struct dulm_weights *grads,
+                         const struct kept *everywhere, float *next)
+{
+    const struct dulm_pass *p = &tape->pass;
+    const size_t output = p->tokens * (size_t)p->config->hidden;
+    float *shared[INPUTS];
+    take_shared(tape, everywhere, &next, shared);
+    float *outputs = tape->recompute ? take(&next, tape->layers * output) : NULL, *place = next;
+    for (size_t i = 0; i < tape->layers; i++) {
+        const struct kept k = tape->recompute ? *everywhere : kept_of(grads, (int)i);
+        next = tape->recompute ? place : next;
+        tape->layer[i] = take_state(p, &k, shared, &next, outputs ? outputs + i * output : NULL);
+    }
+}
+
+static diffulm_status layout(struct dulm_tape *tape, const struct dulm_weights *grads)
 {
     const struct dulm_pass *p = &tape->pass;
     const struct dulm_config *c = p->config;
     const size_t t = p->tokens, d = (size_t)c->hidden, f = (size_t)c->ffn;
-    const size_t u = p->family->gated ? 2 * f : f, layers = (size_t)c->layers;
-    const size_t wide = u > 3 * d ? u : 3 * d, wide2 = f > d ? f : d, state = 8 * d + u + f;
-    const size_t all = tape->recompute ? layers * d + state : layers * state;
-    diffulm_status rc = reserve_layers(tape, layers);
-    if (rc == DIFFULM_OK)
-        rc = dulm_reserve(&tape->memory, &tape->capacity, t * (3 * d + all));
+    const size_t u = p->family->gated ? 2 * f : f;
+    const size_t wide = u > 3 * d ? u : 3 * d, wide2 = f > d ? f : d;
+    struct kept everywhere;
+    diffulm_status rc = reserve_layers(tape, (size_t)c->layers);
+    if (rc < 0)
+        return rc;
+    rc = dulm_reserve(&tape->memory, &tape->capacity,
+                      t * 3 * d + plan_layers(tape, grads, &everywhere));
     if (rc == DIFFULM_OK)
         rc = dulm_reserve(&tape->work, &tape->work_capacity, t * (4 * d + wide + wide2 + 2));
     if (rc < 0)
@@ -118,11 +206,7 @@ static diffulm_status layout(struct dulm_tape *tape)
     tape->embed_sum = take(&next, t * d);
     tape->embedded = take(&next, t * d);
     tape->encoded = take(&next, t * d);
-    float *outputs = tape->recompute ? take(&next, layers * t * d) : NULL, *shared = next;
-    for (size_t i = 0; i < layers; i++) {
-        next = tape->recompute ? shared : next;
-        tape->layer[i] = take_state(p, &next, outputs ? outputs + i * t * d : NULL);
-    }
+    place_layers(tape, grads, &everywhere, next);
     next = tape->work;
     tape->d_encoded = take(&next, t * d);
     tape->d_other = take(&next, t * d);
@@ -143,12 +227,13 @@ static const float *input_of(const struct dulm_tape *tape, int layer)
 diffulm_status dulm_tape_forward(struct dulm_tape *tape, const struct diffulm_runtime *rt,
                                  const struct dulm_config *config,
                                  const struct dulm_weights *weights, const struct dulm_batch *batch,
-                                 const struct dulm_dropout *dropout)
+                                 const struct dulm_dropout *dropout,
+                                 const struct dulm_weights *grads)
 {
     struct dulm_pass *p = &tape->pass;
     diffulm_status rc = dulm_pass_prepare(rt, config, weights, batch, &tape->buffers, p);
     if (rc == DIFFULM_OK)
-        rc = layout(tape);
+        rc = layout(tape, grads);
     if (rc < 0)
         return rc;
     p->dropout = *dropout;

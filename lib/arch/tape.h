@@ -12,11 +12,13 @@ void dulm_tape_destroy(struct dulm_tape *tape);
 /* Bytes held. */
 size_t dulm_tape_bytes(const struct dulm_tape *tape);
 
-/* Runs the encoder. `batch`, `config` and `weights` must stay alive until the backward pass. */
+/* Runs the encoder. `batch`, `config` and `weights` must stay alive until the backward pass. grads: those that it will be asked for, NULL
+ * where none follows; what it would not read is not kept. */
 diffulm_status dulm_tape_forward(struct dulm_tape *tape, const struct diffulm_runtime *rt,
                                  const struct dulm_config *config,
                                  const struct dulm_weights *weights, const struct dulm_batch *batch,
-                                 const struct dulm_dropout *dropout) DIFFULM_MUST_USE;
+                                 const struct dulm_dropout *dropout,
+                                 const struct dulm_weights *grads) DIFFULM_MUST_USE;
 
 /* Cross entropies of the targets. With grads: also the gradients of the head, and of the encoder's last
  * states for dulm_tape_backward. */

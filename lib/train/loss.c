@@ -95,7 +95,8 @@ diffulm_status dulm_trainer_pass(struct diffulm_trainer *t,
     struct dulm_targets targets;
     list_targets(t, rows, b, &targets);
     const struct dulm_weights *weights = t->averages && !gradients ? &t->averaged : &t->weights;
-    rc = dulm_tape_forward(t->tape, t->base->runtime, &t->config, weights, &batch, &dropout);
+    rc = dulm_tape_forward(t->tape, t->base->runtime, &t->config, weights, &batch, &dropout,
+                           gradients ? &t->grads : NULL);
     if (rc == DIFFULM_OK)
         rc = dulm_tape_loss(t->tape, &targets, gradients ? &t->grads : NULL);
     if (rc < 0)

@@ -23,7 +23,7 @@ static double run(struct whole *m, const struct dulm_weights *grads)
     const struct dulm_targets targets = {TARGETS,      position, target, m->d_ce,
                                          m->d_uniform, ce,       uniform};
     assert_int_equal(dulm_tape_forward(m->tape, m->n->model->runtime, &m->n->model->config,
-                                       &m->n->model->weights, &m->n->batch, &m->dropout),
+                                       &m->n->model->weights, &m->n->batch, &m->dropout, grads),
                      DIFFULM_OK);
     assert_int_equal(dulm_tape_loss(m->tape, &targets, grads), DIFFULM_OK);
     if (grads)

@@ -274,31 +274,66 @@ static void same_seed_gives_the_same_weights_on_one_thread_and_two(void **state)
     diffulm_model_unref(other);
 }
 
+/* Trained four times on the same rows; *bytes of activations. */
+static diffulm_model *trained_with(diffulm_model *model, int32_t checkpoint, const char *targets,
+                                   size_t *bytes)
+{
+    struct diffulm_trainer_options o = options_for(1e-2);
+    o.dropout = 1;
+    o.checkpoint_activations = checkpoint;
+    o.lora_rank = targets ? 2 : 0;
+    o.lora_targets = targets;
+    diffulm_trainer *trainer = trainer_of(model, &o);
+    train(trainer, 4);
+    diffulm_model *trained = export_of(trainer);
+    *bytes = dulm_tape_bytes(trainer->tape);
+    diffulm_trainer_destroy(trainer);
+    return trained;
+}
+
+/* Checkpointing keeps what a block's backward pass could read: beside it nothing else may be missing. Returns the bytes without it. */
+static size_t check_checkpointing(const char *family, const char *targets)
+{
+    diffulm_model *model = tiny_model_on(family, DIFFULM_BACKEND_REFERENCE, 1, 5);
+    size_t bytes[2];
+    diffulm_model *kept = trained_with(model, 0, targets, &bytes[0]);
+    diffulm_model *again = trained_with(model, 1, targets, &bytes[1]);
+    if (distance(kept, again) != 0 || !(distance(model, kept) > 1e-4))
+        fail_msg("%s, %s: %g apart", family, targets ? targets : "all", distance(kept, again));
+    assert_true(bytes[1] < bytes[0]);
+    diffulm_model_unref(kept);
+    diffulm_model_unref(again);
+    diffulm_model_unref(model);
+    return bytes[0];
+}
+
 static void activation_checkpointing_changes_no_bit_and_needs_less_memory(void **state)
 {
     (void)state;
-    static const char *const families[] = {"xlm-roberta", "bert", "modernbert"};
-    for (size_t f = 0; f < 3; f++) {
-        diffulm_model *model = tiny_model_on(families[f], DIFFULM_BACKEND_REFERENCE, 1, 5);
-        diffulm_model *trained[2];
-        size_t bytes[2];
-        for (int32_t on = 0; on < 2; on++) {
-            struct diffulm_trainer_options o = options_for(1e-2);
-            o.dropout = 1;
-            o.checkpoint_activations = on;
-            diffulm_trainer *trainer = trainer_of(model, &o);
-            train(trainer, 4);
-            trained[on] = export_of(trainer);
-            bytes[on] = dulm_tape_bytes(trainer->tape);
-            diffulm_trainer_destroy(trainer);
-        }
-        assert_true(distance(trained[0], trained[1]) == 0);
-        assert_true(distance(model, trained[0]) > 1e-3);
-        assert_true(bytes[1] < bytes[0]);
-        diffulm_model_unref(trained[0]);
-        diffulm_model_unref(trained[1]);
-        diffulm_model_unref(model);
-    }
+    check_checkpointing("xlm-roberta", NULL);
+    check_checkpointing("bert", NULL);
+    check_checkpointing("modernbert", NULL);
+}
+
+static void lora_keeps_the_activations_that_its_targets_need_and_no_others(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family, *targets;
+    } cases[] = {{"xlm-roberta", "value"},
+                 {"xlm-roberta", "attention.output.dense"},
+                 {"xlm-roberta", "intermediate.dense"},
+                 {"xlm-roberta", "layer.0.output.dense"},
+                 {"xlm-roberta-xl", "query"},
+                 {"xlm-roberta-xl", "intermediate.dense"},
+                 {"xlm-roberta-xl", "layer.1.output.dense"},
+                 {"modernbert", "Wqkv"},
+                 {"modernbert", "attn.Wo"},
+                 {"modernbert", "Wi"},
+                 {"modernbert", "layers.0.mlp.Wo"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_true(check_checkpointing(cases[i].family, cases[i].targets) <
+                    check_checkpointing(cases[i].family, "all-linear"));
 }
 
 /* Entry of a parameter that the rows certainly use: token 4 of the words, position 3. */
@@ -541,6 +576,7 @@ int main(void)
         cmocka_unit_test(exported_model_opens_to_the_same_logits),
         cmocka_unit_test(encoder_without_a_head_is_saved_as_one),
         cmocka_unit_test(activation_checkpointing_changes_no_bit_and_needs_less_memory),
+        cmocka_unit_test(lora_keeps_the_activations_that_its_targets_need_and_no_others),
         cmocka_unit_test(same_seed_gives_the_same_weights_on_one_thread_and_two),
         cmocka_unit_test(nan_in_any_parameter_is_found_and_weights_stay),
         cmocka_unit_test(gradient_that_is_not_finite_names_its_tensor_and_weights_stay),
