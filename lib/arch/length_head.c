@@ -191,7 +191,7 @@ diffulm_status dulm_length_forward(struct dulm_length_pass *p, const struct diff
     /* The forward pass only reads the weights. */
     point(&p->config, (float *)(uintptr_t)values, &p->weights, rest);
     diffulm_status rc =
-        dulm_pass_prepare(rt, &p->config, &p->weights, &p->batch, &p->buffers, &p->pass);
+        dulm_pass_prepare(rt, &p->config, &p->weights, &p->batch, false, &p->buffers, &p->pass);
     if (rc == DIFFULM_OK)
         rc = place(p, p->pass.tokens, rows);
     if (rc == DIFFULM_OK)

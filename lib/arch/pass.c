@@ -120,7 +120,8 @@ static size_t adapter_rank(const struct dulm_config *c, const struct dulm_weight
 
 diffulm_status dulm_pass_prepare(const struct diffulm_runtime *rt, const struct dulm_config *config,
                                  const struct dulm_weights *weights, const struct dulm_batch *batch,
-                                 struct dulm_pass_buffers *buffers, struct dulm_pass *pass)
+                                 bool rounded, struct dulm_pass_buffers *buffers,
+                                 struct dulm_pass *pass)
 {
     size_t longest = 0;
     diffulm_status rc = check_batch(config, batch, &longest);
@@ -139,7 +140,8 @@ diffulm_status dulm_pass_prepare(const struct diffulm_runtime *rt, const struct 
                                             (size_t)(config->hidden / config->heads),
                                             longest,
                                             batch->cache,
-                                            0};
+                                            0,
+                                            rounded};
     rc = reserve(buffers, tokens);
     if (rc == DIFFULM_OK)
         rc = dulm_reserve(&buffers->scratch, &buffers->scratch_capacity,

@@ -13,10 +13,10 @@ struct dulm_pass_buffers {
 };
 
 /* Checks tokens, rows and positions against the configuration, resolves position ids and blocks, and
- * fills *pass (dropout off). Errors name the row and position. */
+ * fills *pass (dropout off). rounded: long rows' attention, which no backward pass may follow then. Errors name the row and position. */
 diffulm_status dulm_pass_prepare(const struct diffulm_runtime *rt, const struct dulm_config *config,
                                  const struct dulm_weights *weights, const struct dulm_batch *batch,
-                                 struct dulm_pass_buffers *buffers,
+                                 bool rounded, struct dulm_pass_buffers *buffers,
                                  struct dulm_pass *pass) DIFFULM_MUST_USE;
 void dulm_pass_buffers_release(struct dulm_pass_buffers *buffers);
 

@@ -132,8 +132,8 @@ diffulm_status dulm_encode(struct dulm_workspace *ws, const struct diffulm_model
     struct dulm_block_state state = {0};
     const int layers = (int)model->config.layers;
     ws->encoded = NULL;
-    diffulm_status rc =
-        dulm_pass_prepare(model->runtime, &model->config, &model->weights, batch, &ws->buffers, p);
+    diffulm_status rc = dulm_pass_prepare(model->runtime, &model->config, &model->weights, batch,
+                                          model->runtime->rounds_attention, &ws->buffers, p);
     if (rc == DIFFULM_OK)
         rc = check_wanted(batch);
     if (rc == DIFFULM_OK)

@@ -231,7 +231,7 @@ diffulm_status dulm_tape_forward(struct dulm_tape *tape, const struct diffulm_ru
                                  const struct dulm_weights *grads)
 {
     struct dulm_pass *p = &tape->pass;
-    diffulm_status rc = dulm_pass_prepare(rt, config, weights, batch, &tape->buffers, p);
+    diffulm_status rc = dulm_pass_prepare(rt, config, weights, batch, false, &tape->buffers, p);
     if (rc == DIFFULM_OK)
         rc = layout(tape, grads);
     if (rc < 0)

@@ -26,10 +26,26 @@ static size_t plane_of(const struct dulm_attention_shape *s)
     return s->offsets[s->rows] * s->heads * s->head_size;
 }
 
+static size_t copies_of(const struct dulm_attention_shape *shape)
+{
+    return shape->cache ? 2 * shape->longest * shape->head_size : 0;
+}
+
+/* Between rows of rounded queries and keys: oneDNN would compile a product without gaps anew for each length. */
+#define GAP ((size_t)32)
+
+static size_t rounded_of(const struct dulm_attention_shape *shape)
+{
+    const size_t longest = shape->longest;
+    return shape->rounded && longest * longest >= DULM_ATTENTION_ROUNDED
+               ? 2 * longest * (shape->head_size + GAP)
+               : 0;
+}
+
 static size_t scratch_of(const struct dulm_attention_shape *shape)
 {
     const size_t square = shape->longest * shape->longest;
-    return 2 * square + (shape->cache ? 2 * shape->longest * shape->head_size : 0);
+    return 2 * square + copies_of(shape) + rounded_of(shape);
 }
 
 size_t dulm_attention_scratch(const struct diffulm_runtime *rt,
@@ -134,6 +150,36 @@ static diffulm_status probabilities(const struct job *job, size_t first, size_t 
     return rc;
 }
 
+static void round_rows(const struct job *job, size_t rows, const float *x, size_t stride,
+                       uint16_t *y, size_t to_stride)
+{
+    for (size_t i = 0; i < rows; i++)
+        job->rt->kernels->to_bf16(job->shape->head_size, x + i * stride, y + i * to_stride);
+}
+
+/* room: as rounded_of has it. */
+static diffulm_status rounded_head(const struct job *job, size_t first, size_t length,
+                                   const float *q, const struct keys *keys, float *p, void *room,
+                                   float *context)
+{
+    const struct diffulm_runtime *rt = job->rt;
+    const size_t h = job->shape->head_size, d = job->shape->heads * h, wide = h + GAP;
+    const size_t count = keys->cached + length;
+    uint16_t *rounded_q = room, *k = rounded_q + length * wide, *v = k + count * wide;
+    uint16_t *rounded_p = (uint16_t *)(void *)(p + job->shape->longest * job->shape->longest);
+    round_rows(job, length, q, d, rounded_q, wide);
+    round_rows(job, count, keys->k, keys->stride, k, wide);
+    round_rows(job, count, keys->v, keys->stride, v, h);
+    const diffulm_status rc =
+        dulm_gemm_single_bf16(rt, true, length, count, h, rounded_q, wide, k, wide, p, count);
+    if (rc < 0)
+        return rc;
+    mask_scores(job->visible, first, keys->cached, length, p);
+    rt->kernels->softmax(length, count, 1.0f / sqrtf((float)h), p);
+    rt->kernels->to_bf16(length * count, p, rounded_p);
+    return dulm_gemm_single_bf16(rt, false, length, h, count, rounded_p, count, v, h, context, d);
+}
+
 static diffulm_status forward_head(const struct job *job, size_t row, size_t head, float *p,
                                    float *copy)
 {
@@ -141,15 +187,18 @@ static diffulm_status forward_head(const struct job *job, size_t row, size_t hea
     const size_t first = s->offsets[row], length = s->offsets[row + 1] - first;
     const size_t h = s->head_size, d = s->heads * h;
     const float *q = job->qkv + first * d + head * h;
+    float *context = job->context + first * d + head * h;
     const struct keys keys = keys_of(job, row, head, copy);
     const size_t count = keys.cached + length;
+    if (s->rounded && length * count >= DULM_ATTENTION_ROUNDED)
+        return rounded_head(job, first, length, q, &keys, p, copy + copies_of(s), context);
     diffulm_status rc = probabilities(job, first, length, q, &keys, p);
     if (job->dropout->rate > 0)
         drop(job->dropout, row, head, length, p);
     if (rc < 0)
         return rc;
     return dulm_gemm_single(job->rt, false, false, length, h, count, p, count, keys.v, keys.stride,
-                            false, job->context + first * d + head * h, d);
+                            false, context, d);
 }
 
 static diffulm_status backward_head(const struct job *job, size_t row, size_t head, float *p,

@@ -49,33 +49,66 @@ static struct matrix block_of(const float *x, size_t stride, bool inner_first, s
     return (struct matrix){x + outer_at * stride + inner_at, outer, inner, stride};
 }
 
-/* The reference: rounded numbers widened again, multiplied by the plain kernel. */
-static diffulm_status plain_product(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
-                                    size_t m, size_t n, size_t k, const uint16_t *a,
-                                    const uint16_t *b, bool accumulate, float *c, size_t ldc)
+/* Of these numbers, on so many threads at most. */
+struct rounded_product {
+    int threads;
+    bool trans_a, trans_b, accumulate;
+    size_t m, n, k, lda, ldb, ldc;
+    const uint16_t *a, *b;
+    float *c;
+};
+
+static void widen(const uint16_t *x, size_t rows, size_t columns, size_t stride, float *wide)
 {
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < columns; i++) {
+            const uint32_t bits = (uint32_t)x[r * stride + i] << 16;
+            memcpy(wide + r * columns + i, &bits, sizeof bits);
+        }
+}
+
+/* The reference: rounded numbers widened again, multiplied by the plain kernel. */
+static diffulm_status plain_product(const struct diffulm_runtime *rt,
+                                    const struct rounded_product *q)
+{
+    const size_t m = q->m, n = q->n, k = q->k;
     float *wide = dulm_alloc(m * k + n * k, sizeof *wide);
     if (!wide)
         return dulm_fail_memory();
-    for (size_t i = 0; i < m * k + n * k; i++) {
-        const uint32_t bits = (uint32_t)(i < m * k ? a[i] : b[i - m * k]) << 16;
-        memcpy(wide + i, &bits, sizeof bits);
-    }
-    const diffulm_status rc = dulm_gemm_f32(rt, trans_a, trans_b, m, n, k, wide, trans_a ? m : k,
-                                            wide + m * k, trans_b ? k : n, accumulate, c, ldc);
+    widen(q->a, q->trans_a ? k : m, q->trans_a ? m : k, q->lda, wide);
+    widen(q->b, q->trans_b ? n : k, q->trans_b ? k : n, q->ldb, wide + m * k);
+    const diffulm_status rc =
+        dulm_gemm_f32(rt, q->trans_a, q->trans_b, m, n, k, wide, q->trans_a ? m : k, wide + m * k,
+                      q->trans_b ? k : n, q->accumulate, q->c, q->ldc);
     dulm_free(wide);
     return rc;
 }
 
-static diffulm_status product(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
-                              size_t m, size_t n, size_t k, const uint16_t *a, const uint16_t *b,
-                              bool accumulate, float *c, size_t ldc)
+static diffulm_status product(const struct diffulm_runtime *rt, const struct rounded_product *q)
 {
 #ifdef DULM_ONEDNN
     if (rt->backend == DIFFULM_BACKEND_ONEDNN)
-        return dulm_onednn_matmul_bf16(rt, trans_a, trans_b, m, n, k, a, b, accumulate, c, ldc);
+        return dulm_onednn_matmul_bf16(rt, q->threads, q->trans_a, q->trans_b, q->m, q->n, q->k,
+                                       q->a, q->lda, q->b, q->ldb, q->accumulate, q->c, q->ldc);
 #endif
-    return plain_product(rt, trans_a, trans_b, m, n, k, a, b, accumulate, c, ldc);
+    return plain_product(rt, q);
+}
+
+diffulm_status dulm_gemm_single_bf16(const struct diffulm_runtime *rt, bool trans_b, size_t m,
+                                     size_t n, size_t k, const uint16_t *a, size_t lda,
+                                     const uint16_t *b, size_t ldb, float *c, size_t ldc)
+{
+    return product(rt, &(struct rounded_product){.threads = 1,
+                                                 .trans_b = trans_b,
+                                                 .m = m,
+                                                 .n = n,
+                                                 .k = k,
+                                                 .lda = lda,
+                                                 .ldb = ldb,
+                                                 .ldc = ldc,
+                                                 .a = a,
+                                                 .b = b,
+                                                 .c = c});
 }
 
 static size_t least(size_t a, size_t b)
@@ -140,8 +173,11 @@ diffulm_status dulm_gemm_bf16(const struct diffulm_runtime *rt, bool trans_a, bo
             for (size_t m0 = 0, m1; rc == DIFFULM_OK && m0 < m; m0 += m1) {
                 m1 = least(m - m0, most_m);
                 round_matrix(rt, block_of(a, lda, trans_a, m0, m1, k0, k1), rounded_a);
-                rc = product(rt, trans_a, trans_b, m1, n1, k1, rounded_a, rounded_b,
-                             accumulate || k0 > 0, c + m0 * ldc + n0, ldc);
+                const struct rounded_product q = {
+                    rt->threads, trans_a,   trans_b,           accumulate || k0 > 0, m1,
+                    n1,          k1,        trans_a ? m1 : k1, trans_b ? k1 : n1,    ldc,
+                    rounded_a,   rounded_b, c + m0 * ldc + n0};
+                rc = product(rt, &q);
             }
         }
     }
@@ -168,8 +204,10 @@ diffulm_status dulm_gemm_stored16(const struct diffulm_runtime *rt, size_t m, si
         round_matrix(rt, block_of(a, lda, false, m0, m1, 0, k), rounded_a);
         for (size_t n0 = 0, n1; rc == DIFFULM_OK && n0 < n; n0 += n1) {
             n1 = least(n - n0, most_n);
-            rc = product(rt, false, true, m1, n1, k, rounded_a, b + n0 * k, bias != NULL,
-                         c + m0 * ldc + n0, ldc);
+            const struct rounded_product q = {
+                rt->threads, false,     true,       bias != NULL,     m1, n1, k, k, k,
+                ldc,         rounded_a, b + n0 * k, c + m0 * ldc + n0};
+            rc = product(rt, &q);
         }
     }
     dulm_block_give(&rt->room->copies, copies);

@@ -15,6 +15,8 @@ struct diffulm_runtime {
     int backend;   /* DIFFULM_BACKEND_REFERENCE or _ONEDNN */
     int precision; /* DIFFULM_PRECISION_… */
     bool deterministic, pack_weights;
+    bool
+        rounds_attention; /* long rows of inference: queries, keys, values and probabilities in bfloat16 */
     const struct dulm_kernels *kernels;
     struct dulm_room *room;
 };
@@ -45,6 +47,11 @@ diffulm_status dulm_gemm_single(const struct diffulm_runtime *rt, bool trans_a, 
                                 size_t m, size_t n, size_t k, const float *a, size_t lda,
                                 const float *b, size_t ldb, bool accumulate, float *c,
                                 size_t ldc) DIFFULM_MUST_USE;
+/* C = A op(B) of matrices in bfloat16, likewise. */
+diffulm_status dulm_gemm_single_bf16(const struct diffulm_runtime *rt, bool trans_b, size_t m,
+                                     size_t n, size_t k, const uint16_t *a, size_t lda,
+                                     const uint16_t *b, size_t ldb, float *c,
+                                     size_t ldc) DIFFULM_MUST_USE;
 
 void dulm_layer_norm(const struct diffulm_runtime *rt, size_t rows, size_t d, const float *x,
                      const float *weight, const float *bias, float eps, float *y);
@@ -91,7 +98,7 @@ const struct dulm_kernels *dulm_kernels_choose(int32_t isa);
 diffulm_status dulm_runtime_default(struct diffulm_runtime **out) DIFFULM_MUST_USE;
 
 /* In onednn/: row-major products, by what is faster; by sgemm on `threads` threads; by the matmul primitive, also of bfloat16
- * matrices without gaps between rows. */
+ * matrices. */
 #ifdef DULM_ONEDNN
 diffulm_status dulm_onednn_gemm(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
                                 size_t m, size_t n, size_t k, const float *a, size_t lda,
@@ -107,10 +114,10 @@ diffulm_status dulm_onednn_matmul(const struct diffulm_runtime *rt, size_t m, si
                                   size_t ldc) DIFFULM_MUST_USE;
 bool dulm_onednn_prefers_matmul(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
                                 size_t ldc);
-diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
-                                       size_t m, size_t n, size_t k, const uint16_t *a,
-                                       const uint16_t *b, bool accumulate, float *c,
-                                       size_t ldc) DIFFULM_MUST_USE;
+diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, int threads, bool trans_a,
+                                       bool trans_b, size_t m, size_t n, size_t k,
+                                       const uint16_t *a, size_t lda, const uint16_t *b, size_t ldb,
+                                       bool accumulate, float *c, size_t ldc) DIFFULM_MUST_USE;
 void dulm_onednn_version(int *major, int *minor);
 #endif
 

@@ -14,7 +14,7 @@ static const size_t offsets[] = {0, 5, 6, TOKENS};
 static const uint8_t source[TOKENS] = {1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0};
 static const int32_t block[TOKENS] = {0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 2};
 static const uint32_t row_number[] = {4, 0, 9};
-static const struct dulm_attention_shape shape = {3, offsets, HEADS, SIZE, 7, NULL, 0};
+static const struct dulm_attention_shape shape = {3, offsets, HEADS, SIZE, 7, NULL, 0, false};
 
 struct attention {
     const struct diffulm_runtime *rt;

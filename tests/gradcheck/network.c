@@ -74,7 +74,7 @@ void network_create(struct network *n, void **state, const char *family, int lay
 void network_prepare(struct network *n, bool dropout)
 {
     assert_int_equal(dulm_pass_prepare(n->model->runtime, &n->model->config, &n->model->weights,
-                                       &n->batch, &n->buffers, &n->pass),
+                                       &n->batch, false, &n->buffers, &n->pass),
                      DIFFULM_OK);
     n->pass.dropout = (struct dulm_dropout){dropout, 77, 2, row_number};
 }

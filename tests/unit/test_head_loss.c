@@ -55,7 +55,7 @@ static void prepare(struct head *h, const diffulm_model *model)
     h->weights.global[DULM_DECODER_B] = h->bias;
     h->batch = (struct dulm_batch){.rows = 2, .offsets = offsets, .tokens = tokens};
     assert_int_equal(dulm_pass_prepare(model->runtime, &model->config, &h->weights, &h->batch,
-                                       &h->buffers, &h->pass),
+                                       false, &h->buffers, &h->pass),
                      DIFFULM_OK);
     assert_int_equal(dulm_weights_create(&model->config, &h->grads), DIFFULM_OK);
 }

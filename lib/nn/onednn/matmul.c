@@ -108,6 +108,9 @@ static dnnl_status_t give_scratch(struct product *p, struct dulm_room *room,
 {
     const dulm_onednn_described d =
         dnnl_primitive_desc_query_md(p->plan, dnnl_query_scratchpad_md, 0);
+    *block = NULL;
+    if (dnnl_memory_desc_get_size(d) == 0)
+        return dnnl_success;
     *block = dulm_block_take(&room->scratch, dnnl_memory_desc_get_size(d));
     return *block ? dnnl_memory_create(&p->scratch_memory, d, engine, (*block)->data)
                   : dnnl_out_of_memory;
@@ -120,13 +123,15 @@ static dnnl_status_t execute(struct product *p, struct dulm_room *room)
     if (rc != dnnl_success)
         return rc;
     rc = give_scratch(p, room, &scratch);
-    const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, p->a_memory},
-                                         {DNNL_ARG_WEIGHTS, p->b_memory},
-                                         {DNNL_ARG_DST, p->c_memory},
-                                         {DNNL_ARG_SCRATCHPAD, p->scratch_memory},
-                                         {DNNL_ARG_BIAS, p->bias_memory}};
+    dnnl_exec_arg_t arguments[5] = {
+        {DNNL_ARG_SRC, p->a_memory}, {DNNL_ARG_WEIGHTS, p->b_memory}, {DNNL_ARG_DST, p->c_memory}};
+    int count = 3;
+    if (p->scratch_memory)
+        arguments[count++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, p->scratch_memory};
+    if (p->bias_memory)
+        arguments[count++] = (dnnl_exec_arg_t){DNNL_ARG_BIAS, p->bias_memory};
     if (rc == dnnl_success)
-        rc = dnnl_primitive_execute(p->primitive, p->stream, p->bias_memory ? 5 : 4, arguments);
+        rc = dnnl_primitive_execute(p->primitive, p->stream, count, arguments);
     if (rc == dnnl_success)
         rc = dnnl_stream_wait(p->stream);
     if (scratch)
@@ -238,11 +243,12 @@ diffulm_status dulm_onednn_matmul(const struct diffulm_runtime *rt, size_t m, si
                                    .c = c});
 }
 
-diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
-                                       size_t m, size_t n, size_t k, const uint16_t *a,
-                                       const uint16_t *b, bool accumulate, float *c, size_t ldc)
+diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, int threads, bool trans_a,
+                                       bool trans_b, size_t m, size_t n, size_t k,
+                                       const uint16_t *a, size_t lda, const uint16_t *b, size_t ldb,
+                                       bool accumulate, float *c, size_t ldc)
 {
-    return multiply(&(struct call){.threads = rt->threads,
+    return multiply(&(struct call){.threads = threads,
                                    .room = rt->room,
                                    .type = dnnl_bf16,
                                    .trans_a = trans_a,
@@ -251,8 +257,8 @@ diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, bool tr
                                    .m = m,
                                    .n = n,
                                    .k = k,
-                                   .lda = trans_a ? m : k,
-                                   .ldb = trans_b ? k : n,
+                                   .lda = lda,
+                                   .ldb = ldb,
                                    .ldc = ldc,
                                    .a = a,
                                    .b = b,
