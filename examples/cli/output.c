@@ -1,8 +1,10 @@
 /* output.c: the folder a run writes: made or taken over, swept, given the tokenizer's files. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,12 +43,31 @@ static void sweep(const char *folder)
         closedir(files);
 }
 
+/* Held until the process ends, however it does. File systems without locks are taken as they are. */
+static int lock(const char *folder)
+{
+    const int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (file < 0)
+        return cli_error(FINETUNE, CLI_FAILED, "%s: %s", folder, strerror(errno));
+    if (flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        close(file);
+        return cli_error(FINETUNE, CLI_FAILED,
+                         "%s: another process is training into this folder: wait for it, or have "
+                         "the recipe write to another",
+                         folder);
+    }
+    return 0;
+}
+
 int output_open(struct run *run)
 {
     static const char *const folders[] = {"", "checkpoints", "adapter", "last"};
     char path[4096];
     if (mkdir(run->recipe.output, 0777) != 0 && errno != EEXIST)
         return cli_error(FINETUNE, CLI_FAILED, "%s: %s", run->recipe.output, strerror(errno));
+    const int code = lock(run->recipe.output);
+    if (code != 0)
+        return code;
     const bool there = checkpoints_newest(run->recipe.output, -1) >= 0;
     if (there && !run->resume)
         return cli_error(FINETUNE, CLI_FAILED,

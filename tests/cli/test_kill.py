@@ -1,4 +1,5 @@
 """Training runs that are killed, stopped and damaged: what goes on is the uninterrupted run, bit for bit."""
+import fcntl
 import hashlib
 import json
 import os
@@ -169,6 +170,28 @@ class Kill(unittest.TestCase):
             self.assertIn("holds checkpoints of an earlier run: go on with --resume", refused.stderr)
             self.assertEqual(finetune(recipe, "--resume").returncode, 0)
             self.assertEqual(digest(folder), digest(straight))
+
+    def test_second_process_in_the_same_folder_is_refused_and_changes_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            recipe = prepare(folder, 10, {})
+            self.assertEqual(finetune(recipe).returncode, 0)
+            output = os.path.join(folder, "out")
+            partial = os.path.join(output, "model.safetensors.partial.abcdef")  # of the first, on its way
+            with open(partial, "w"):
+                pass
+            before = digest(folder)
+            held = os.open(output, os.O_RDONLY)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX)
+                refused = finetune(recipe, "--resume")
+            finally:
+                os.close(held)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn(f"{output}: another process is training into this folder", refused.stderr)
+            self.assertTrue(os.path.exists(partial))
+            self.assertEqual(digest(folder), before)
+            self.assertEqual(finetune(recipe, "--resume").returncode, 0)
+            self.assertFalse(os.path.exists(partial))
 
     def test_stage_stops_after_its_patience_and_keeps_the_weights_of_the_best_validation(self):
         stage = ("[{name: d, objective: diffusion, steps: %d, tokens: 24, lr: 3e-3, validate_every: 7%s}]")
