@@ -162,6 +162,8 @@ def starts(args, here, ours, scripts):
     for column, options in ours:
         yield column, [measure, "--do", "step", "--model", f"{folder}/{options['file']}", "--rows", "1", "--tokens", "64", "--source", "0", "--rounds", "0",
                        "--threads", str(args.threads), *options["measure"]]
+    if scripts and not os.path.exists(os.path.join(args.peer_models, "hf-" + args.geometry)):
+        lines([sys.executable, f"{scripts}/first_step.py", "--prepare-only", "--folder", args.peer_models, *here])
     kinds = [("torch", "torch", ""), ("onnxruntime:f32", "onnxruntime", "f32"), ("onnxruntime:int8", "onnxruntime", "int8"),
              ("openvino:f32", "openvino", "f32"), ("openvino:int8", "openvino", "int8")]
     for column, peer, variant in kinds:

@@ -37,7 +37,7 @@ def reference(times, row):
 
 
 def line_of(times, names, label, rows):
-    """The cells of one line, or None where PyTorch has none of it."""
+    """The cells of one line, or None where PyTorch or all others have none of it."""
     if not all(reference(times, row) for row in rows):
         return None
     ratios = {name: [times[name].get(row, 0) / reference(times, row) for row in rows] for name in names}
@@ -47,6 +47,8 @@ def line_of(times, names, label, rows):
         for name in names:
             if len(rows) == 1 and name in group and len(measured) > 1 and cells[name] == min(measured, key=float):
                 cells[name] = f"**{cells[name]}**"
+    if not any(cells.values()):
+        return None
     here = [times["torch"][row] for row in rows if row in times["torch"]]
     far = [times["ours float32"][row] / times["limit"][row] for row in rows
            if row in times.get("limit", {}) and row in times.get("ours float32", {})]
