@@ -1,6 +1,6 @@
 """Which options to choose, on Multi30k German to English from the encoder of multi30k.py: one option changed at a time, equal computed tokens.
 
-  choices.py PROGRAM DATA [--work FOLDER] [--updates N] [--jobs N] [--precision NAME] [--runs A;B] [--out FILE.json]
+  choices.py PROGRAM DATA [--work FOLDER] [--updates N] [--jobs N] [--precision NAME] [--runs A;B] [--out FILE.json] [--figure FILE.svg]
 
 Every run reads 2,048 tokens an update, counted after corruption: a coupled pair takes two for one of its row. BLEU is that of the first
 250 validation sentences; the test set is not looked at. A run that is there is not made again, one that was stopped goes on.
@@ -71,9 +71,38 @@ def run(program, work, data, name, updates, precision):
     return report
 
 
+SCALES = {"layers": {"3": "3 layers", "6": "single, constant", "12": "12 layers"},
+          "share of the pairs": {"1/16": "1/16 of the pairs", "1/4": "1/4 of the pairs", "1": "single, constant"}}
+
+
+def figure(results, path):
+    """BLEU with each number of steps, and the validation cross entropy, by size and by data."""
+    found, width, height, top = {r["run"]: r for r in results}, 200, 180, 50
+    curves = {"BLEU": (20, {f"K = {k}": lambda r, k=k: r["bleu"][str(k)] for k in STEPS}),
+              "cross entropy": (4, {"": lambda r: r["validation_cross_entropy"][-1]})}
+    colors = ["#d2542c", "#2b8a4b", "#1667b8"]
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1120 290" font-family="sans-serif" font-size="12">', '<rect width="1120" height="290" fill="#fff"/>']
+    panels = [(scale, measure) for scale in SCALES for measure in curves]
+    for i, (scale, measure) in enumerate(panels):
+        left, (most, lines) = 45 + i * 270, curves[measure]
+        out.append(f'<text x="{left}" y="28">{measure} by {scale}</text>')
+        for y in range(5):
+            at = top + height * (1 - y / 4)
+            out.append(f'<line x1="{left}" x2="{left + width}" y1="{at}" y2="{at}" stroke="#ddd"/><text x="{left - 6}" y="{at + 4}" text-anchor="end">{most * y / 4:g}</text>')
+        places = [left + width * j / 2 for j in range(3)]
+        out += [f'<text x="{x}" y="{top + height + 18}" text-anchor="middle">{name}</text>' for x, name in zip(places, SCALES[scale])]
+        for color, (name, value) in zip(colors, lines.items()):
+            points = [(x, top + height * (1 - value(found[run]) / most)) for x, run in zip(places, SCALES[scale].values())]
+            out.append(f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}" fill="none" stroke="{color}" stroke-width="2"/>')
+            out.append(f'<text x="{left + width + 4}" y="{points[-1][1] + 4:.1f}" fill="{color}">{name}</text>')
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("\n".join(out + ["</svg>", ""]))
+
+
 def main():
     parser = options(__doc__, "build/multi30k", 250)
     parser.add_argument("--runs", default=";".join(RUNS), help="names, between semicolons [all]")
+    parser.add_argument("--figure", help="curves of sizes and shares of the data, whose runs --runs has to have")
     a = parser.parse_args()
     work, program, data = os.path.abspath(a.work), os.path.abspath(a.program), os.path.abspath(a.data)
     os.makedirs(work, exist_ok=True)
@@ -92,6 +121,8 @@ def main():
             print(f"| {result['run']} | " + " | ".join(f"{result['bleu'][str(k)]:.1f}" for k in STEPS) + " |", flush=True)
     if a.out:
         write_results(a.out, results)
+    if a.figure:
+        figure(results, a.figure)
 
 
 if __name__ == "__main__":
