@@ -167,7 +167,7 @@ def starts(args, here, ours, scripts):
     kinds = [("torch", "torch", ""), ("onnxruntime:f32", "onnxruntime", "f32"), ("onnxruntime:int8", "onnxruntime", "int8"),
              ("openvino:f32", "openvino", "f32"), ("openvino:int8", "openvino", "int8")]
     for column, peer, variant in kinds:
-        if scripts and (column == "torch" or column in args.peers):
+        if scripts and (column == "torch" or column in args.peers.split(",")):
             yield column, [sys.executable, f"{scripts}/first_step.py", "--peer", peer, "--variant", variant, "--folder", args.peer_models, *here]
 
 
@@ -187,7 +187,7 @@ def beside(program, name):
 def entries(column, found, seconds):
     """(row of the table, its ms and perhaps median_ms) of what a command printed, which took so long."""
     for line in limits(found) if column == "limit" else found:
-        if "peak_mib" in line and line.get("bench") == "first_step":
+        if line.get("bench") == "first_step":
             yield "first step of a process", {"ms": 1e3 * line["first_step_s"]}
         elif line.get("do") == "step":
             yield "first step of a process", {"ms": 1e3 * seconds}

@@ -1,6 +1,6 @@
-/* tape.c: one training pass. Memory per token and layer: 8 d + u + f floats, less what the backward pass reads for the gradients of
- * linear maps that are frozen, which is there once for all layers; with activation checkpointing d, and all others once: the
- * backward pass runs each block's forward again. */
+/* tape.c: one training pass. Memory per token and layer: 8 d + u + f floats, but inputs of linear maps that are frozen, which no
+ * gradient needs, once for all layers; with activation checkpointing d, and all others once: the backward pass runs each block's
+ * forward again. */
 #include "arch/tape.h"
 
 #include <string.h>
@@ -101,10 +101,9 @@ static size_t size_of(const struct dulm_pass *p, const struct kept *kept)
 }
 
 /* Room for the inputs that some layer does not keep. */
-static void take_shared(const struct dulm_tape *tape, const struct kept *kept, float **next,
+static void take_shared(const struct dulm_pass *p, const struct kept *kept, float **next,
                         float *shared[INPUTS])
 {
-    const struct dulm_pass *p = &tape->pass;
     for (int i = 0; i < INPUTS; i++)
         shared[i] = kept->input[i] ? NULL : take(next, p->tokens * width_of(p, i));
 }
@@ -176,7 +175,7 @@ static void place_layers(struct dulm_tape *tape, const struct dulm_weights *grad
     const struct dulm_pass *p = &tape->pass;
     const size_t output = p->tokens * (size_t)p->config->hidden;
     float *shared[INPUTS];
-    take_shared(tape, everywhere, &next, shared);
+    take_shared(p, everywhere, &next, shared);
     float *outputs = tape->recompute ? take(&next, tape->layers * output) : NULL, *place = next;
     for (size_t i = 0; i < tape->layers; i++) {
         const struct kept k = tape->recompute ? *everywhere : kept_of(grads, (int)i);

@@ -15,8 +15,7 @@ struct diffulm_runtime {
     int backend;   /* DIFFULM_BACKEND_REFERENCE or _ONEDNN */
     int precision; /* DIFFULM_PRECISION_… */
     bool deterministic, pack_weights;
-    bool
-        rounds_attention; /* long rows of inference: queries, keys, values and probabilities in bfloat16 */
+    bool rounds_attention; /* factors of long rows' in bfloat16, in inference */
     const struct dulm_kernels *kernels;
     struct dulm_room *room;
 };
