@@ -138,7 +138,7 @@ class Recipes(unittest.TestCase):
             config = json.load(file)
         config.update(hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=1024, vocab_size=40000)
         write_pairs(self.folder, "data.jsonl", [("Say " * 10, "yes " * 10)] * 10)
-        for stage in ("tokens: 2000", "tokens: 2000, lora_rank: 4, checkpoint_activations: true", "tokens: 1000, objective: length",
+        for stage in ("tokens: 2000", "tokens: 4000, lora_rank: 4", "tokens: 2000, lora_rank: 4, checkpoint_activations: true", "tokens: 1000, objective: length",
                       "tokens: 2000, objective: diffusion, corruption: single"):
             recipe = write_recipe(self.folder, architecture="large.json", stages="[{steps: 2, %s}]" % stage)
             write(self.folder, "large.json", json.dumps(config))
