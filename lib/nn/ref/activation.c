@@ -1,26 +1,35 @@
 /* activation.c: pointwise non-linearities, plain and gated.
  *
- * gelu(u) = u Phi(u), exact by erf (Hendrycks & Gimpel 2016): d = Phi(u) + u phi(u). erf is Abramowitz &
- * Stegun 7.1.26 (error below 1.5e-7). */
+ * gelu(u) = u Phi(u), exact by erf (Hendrycks & Gimpel 2016): d = Phi(u) + u phi(u). */
 #include <math.h>
 
 #include "nn/ref/isa.h"
 #include "nn/ref/lanes.h"
 
-/* Phi(u), and *density = phi(u), the standard normal's distribution and density. */
-static inline float normal(float u, float *density)
+/* The standard normal's distribution, 1/2 + u P(u^2) / Q(u^2): the quotient of least greatest error (1e-8) up to 5.6, found by
+ * linear programs; in single precision within 3e-7. Beyond, what is left is below 1.1e-8. */
+static inline float normal(float u)
 {
-    const float z = fabsf(u) * 0.70710678f;
-    const float e = dulm_exp(-z * z);
-    const float t = 1.0f / (1.0f + 0.3275911f * z);
-    float p = 1.061405429f;
-    p = p * t - 1.453152027f;
-    p = p * t + 1.421413741f;
-    p = p * t - 0.284496736f;
-    p = p * t + 0.254829592f;
-    const float tail = 0.5f * p * t * e;
-    *density = e * 0.39894228f;
-    return u < 0 ? tail : 1.0f - tail;
+    const float most = 5.6f, s = u * u;
+    float p = 2.21395292e-8f, q = 1.18012337e-6f;
+    p = p * s + 6.35761894e-6f;
+    q = q * s + 7.51382731e-5f;
+    p = p * s + 1.73958392e-4f;
+    q = q * s + 1.91358559e-3f;
+    p = p * s + 4.7079168e-3f;
+    q = q * s + 2.89459993e-2f;
+    p = p * s + 3.43862829e-2f;
+    q = q * s + 0.252859333f;
+    p = p * s + 0.398942221f;
+    q = q * s + 1.0f;
+    const float phi = 0.5f + u * (p / q);
+    const float lower = u < -most ? 0.0f : phi;
+    return u > most ? 1.0f : lower;
+}
+
+static inline float density(float u)
+{
+    return 0.39894228f * dulm_exp(-0.5f * u * u);
 }
 
 static inline float sigmoid(float u)
@@ -33,9 +42,8 @@ static inline float act(enum dulm_activation kind, float u, float *slope)
 {
     switch (kind) {
     case DULM_GELU: {
-        float density;
-        const float phi = normal(u, &density);
-        *slope = phi + u * density;
+        const float phi = normal(u);
+        *slope = phi + u * density(u);
         return u * phi;
     }
     case DULM_RELU:
