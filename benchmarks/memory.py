@@ -102,9 +102,12 @@ def scoring(g, rows, tokens, threads, precision, packed, kept):
     canvases and candidates; kept keys and values of the source."""
     d, f, all_tokens = g.hidden, g.ffn, rows * tokens
     wide, head = max(f, 3 * d), min(HEAD_ROWS, int(DENOISED * all_tokens))
-    floats = all_tokens * (5 * d + wide + max(f, d)) + threads * 2 * tokens * tokens
-    if precision != "float32" and tokens >= 128:  # rounded queries, keys and values of a head
-        floats += threads * 2 * tokens * (d // g.heads + 32)
+    floats = all_tokens * (5 * d + wide + max(f, d))
+    features = d // g.heads
+    if precision != "float32" and features % 32 == 0:  # a head of rounded factors (nn/head.h)
+        floats += threads * (tokens * (features + 18) + 6 * features)
+    else:
+        floats += threads * 2 * tokens * tokens
     floats += head * 2 * d + min(head * g.vocabulary, HEAD_TILE)
     if kept:
         floats += 2 * g.layers * d * int(GIVEN * all_tokens)

@@ -23,14 +23,14 @@ typedef struct diffulm_runtime diffulm_runtime;
 
 /* Of matrix products: F32, or BF16: both factors rounded to bfloat16, sums in single precision. Weights, gradients, the
  * optimizer and everything else stay single. BF16 with oneDNN needs a CPU with AVX512_BF16, about twice as fast there; the
- * reference backend has it everywhere, slowly. In inference the products of attention too, for rows of 128 tokens and more.
+ * reference backend has it everywhere, slowly. In inference attention too, where heads are a multiple of 32 features.
  * docs/performance.md has what it costs in exactness. */
 #define DIFFULM_PRECISION_F32 0
 #define DIFFULM_PRECISION_BF16 1
 /* Weights in 8 bits with a scale for each row, made once, activations rounded row by row, sums in whole numbers: two to four
  * times as fast as F32. For inference: trainers refuse it. On CPUs without VNNI activations have 7 bits (tried at the start,
- * not read off a list), so results differ a little between the two kinds of CPU. Attention of long rows is BF16's where oneDNN and
- * the CPU have it, unless the runtime is deterministic. */
+ * not read off a list), so results differ a little between the two kinds of CPU. Attention is BF16's where the CPU has
+ * AVX512_BF16, and on the reference backend. */
 #define DIFFULM_PRECISION_INT8 2
 
 struct diffulm_runtime_options {

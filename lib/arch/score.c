@@ -124,6 +124,27 @@ static diffulm_status check_wanted(const struct dulm_batch *batch)
     return DIFFULM_OK;
 }
 
+/* The pass, with the matrices that it multiplies by. Attention is rounded where they are. */
+static diffulm_status prepare(struct dulm_workspace *ws, const struct diffulm_model *model,
+                              const struct dulm_batch *batch)
+{
+    const struct diffulm_runtime *rt = model->runtime;
+    const struct dulm_copies *copies = NULL;
+    const struct dulm_quantized *quantized = NULL;
+    diffulm_status rc = dulm_copies_of(model, &copies);
+    if (rc == DIFFULM_OK)
+        rc = dulm_quantized_of(model, &quantized);
+    const bool rounded = rt->head && (quantized || rt->precision == DIFFULM_PRECISION_BF16);
+    if (rc == DIFFULM_OK)
+        rc = dulm_pass_prepare(rt, &model->config, &model->weights, batch, rounded, &ws->buffers,
+                               &ws->pass);
+    if (rc == DIFFULM_OK)
+        rc = check_wanted(batch);
+    ws->pass.copies = copies;
+    ws->pass.quantized = quantized;
+    return rc;
+}
+
 diffulm_status dulm_encode(struct dulm_workspace *ws, const struct diffulm_model *model,
                            const struct dulm_batch *batch, const atomic_int *cancel)
 {
@@ -132,14 +153,7 @@ diffulm_status dulm_encode(struct dulm_workspace *ws, const struct diffulm_model
     struct dulm_block_state state = {0};
     const int layers = (int)model->config.layers;
     ws->encoded = NULL;
-    diffulm_status rc = dulm_pass_prepare(model->runtime, &model->config, &model->weights, batch,
-                                          model->runtime->rounds_attention, &ws->buffers, p);
-    if (rc == DIFFULM_OK)
-        rc = check_wanted(batch);
-    if (rc == DIFFULM_OK)
-        rc = dulm_copies_of(model, &p->copies);
-    if (rc == DIFFULM_OK)
-        rc = dulm_quantized_of(model, &p->quantized);
+    diffulm_status rc = prepare(ws, model, batch);
     if (rc == DIFFULM_OK)
         rc = layout(ws, p, x, &state);
     if (rc < 0)

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "base/thread.h"
+#include "nn/head.h"
 
 struct job {
     const struct diffulm_runtime *rt;
@@ -31,21 +32,16 @@ static size_t copies_of(const struct dulm_attention_shape *shape)
     return shape->cache ? 2 * shape->longest * shape->head_size : 0;
 }
 
-/* Between rows of rounded queries and keys: oneDNN would compile a product without gaps anew for each length. */
-#define GAP ((size_t)32)
-
-static size_t rounded_of(const struct dulm_attention_shape *shape)
+static bool rounds(const struct dulm_attention_shape *s)
 {
-    const size_t longest = shape->longest;
-    return shape->rounded && longest * longest >= DULM_ATTENTION_ROUNDED
-               ? 2 * longest * (shape->head_size + GAP)
-               : 0;
+    return s->rounded && s->head_size % DULM_HEAD_FEATURES == 0;
 }
 
 static size_t scratch_of(const struct dulm_attention_shape *shape)
 {
     const size_t square = shape->longest * shape->longest;
-    return 2 * square + copies_of(shape) + rounded_of(shape);
+    return copies_of(shape) +
+           (rounds(shape) ? dulm_head_floats(shape->longest, shape->head_size) : 2 * square);
 }
 
 size_t dulm_attention_scratch(const struct diffulm_runtime *rt,
@@ -71,21 +67,22 @@ static bool sees(const struct dulm_visibility *v, size_t i, size_t j)
     return true;
 }
 
-/* Queries are the row's own tokens, keys the `cached` before them, then the same. s: [length, cached + length] */
+/* Of queries [from, to) of the row whose tokens begin at `first`; keys are the `cached` before them, then its own. Rows of s, one for
+ * each of these queries, lie `stride` apart. */
 static void mask_scores(const struct dulm_visibility *v, size_t first, size_t cached, size_t length,
-                        float *s)
+                        size_t from, size_t to, float *s, size_t stride)
 {
     const size_t keys = cached + length;
     if (v->kind == DULM_ATTENTION_FULL && !v->attended && (!v->window || v->window >= keys))
         return;
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = from; i < to; i++, s += stride)
         for (size_t j = 0; j < keys; j++) {
             const size_t at = cached + i, distance = at > j ? at - j : j - at;
             const bool own = j >= cached;
             if ((own && !sees(v, first + i, first + j - cached)) ||
                 (own && v->attended && !v->attended[first + j - cached]) ||
                 (v->window && distance > v->window))
-                s[i * keys + j] = -INFINITY;
+                s[j] = -INFINITY;
         }
 }
 
@@ -145,53 +142,41 @@ static diffulm_status probabilities(const struct job *job, size_t first, size_t 
     const size_t count = keys->cached + length;
     diffulm_status rc = dulm_gemm_single(job->rt, false, true, length, count, h, q, stride, keys->k,
                                          keys->stride, false, p, count);
-    mask_scores(job->visible, first, keys->cached, length, p);
+    mask_scores(job->visible, first, keys->cached, length, 0, length, p, count);
     job->rt->kernels->softmax(length, count, 1.0f / sqrtf((float)h), p);
     return rc;
 }
 
-static void round_rows(const struct job *job, size_t rows, const float *x, size_t stride,
-                       uint16_t *y, size_t to_stride)
+/* room: dulm_head_floats. */
+static void rounded_head(const struct job *job, size_t first, size_t length, const float *q,
+                         const struct keys *keys, float *room, float *context)
 {
-    for (size_t i = 0; i < rows; i++)
-        job->rt->kernels->to_bf16(job->shape->head_size, x + i * stride, y + i * to_stride);
+    const struct dulm_head_kernels *kernels = job->rt->head;
+    const size_t h = job->shape->head_size, d = job->shape->heads * h;
+    const struct dulm_head head = dulm_head_in(room, keys->cached + length, h);
+    kernels->pack(&head, keys->k, keys->v, keys->stride);
+    for (size_t i = 0, end; i < length; i = end) {
+        end = length - i < DULM_HEAD_QUERIES ? length : i + DULM_HEAD_QUERIES;
+        kernels->scores(&head, end - i, q + i * d, d);
+        mask_scores(job->visible, first, keys->cached, length, i, end, head.scores, head.padded);
+        kernels->context(&head, end - i, 1.0f / sqrtf((float)h), context + i * d, d);
+    }
 }
 
-/* room: as rounded_of has it. */
-static diffulm_status rounded_head(const struct job *job, size_t first, size_t length,
-                                   const float *q, const struct keys *keys, float *p, void *room,
-                                   float *context)
-{
-    const struct diffulm_runtime *rt = job->rt;
-    const size_t h = job->shape->head_size, d = job->shape->heads * h, wide = h + GAP;
-    const size_t count = keys->cached + length;
-    uint16_t *rounded_q = room, *k = rounded_q + length * wide, *v = k + count * wide;
-    uint16_t *rounded_p = (uint16_t *)(void *)(p + job->shape->longest * job->shape->longest);
-    round_rows(job, length, q, d, rounded_q, wide);
-    round_rows(job, count, keys->k, keys->stride, k, wide);
-    round_rows(job, count, keys->v, keys->stride, v, h);
-    const diffulm_status rc =
-        dulm_gemm_single_bf16(rt, true, length, count, h, rounded_q, wide, k, wide, p, count);
-    if (rc < 0)
-        return rc;
-    mask_scores(job->visible, first, keys->cached, length, p);
-    rt->kernels->softmax(length, count, 1.0f / sqrtf((float)h), p);
-    rt->kernels->to_bf16(length * count, p, rounded_p);
-    return dulm_gemm_single_bf16(rt, false, length, h, count, rounded_p, count, v, h, context, d);
-}
-
-static diffulm_status forward_head(const struct job *job, size_t row, size_t head, float *p,
-                                   float *copy)
+static diffulm_status forward_head(const struct job *job, size_t row, size_t head, float *scratch)
 {
     const struct dulm_attention_shape *s = job->shape;
     const size_t first = s->offsets[row], length = s->offsets[row + 1] - first;
     const size_t h = s->head_size, d = s->heads * h;
     const float *q = job->qkv + first * d + head * h;
     float *context = job->context + first * d + head * h;
-    const struct keys keys = keys_of(job, row, head, copy);
+    const struct keys keys = keys_of(job, row, head, scratch);
     const size_t count = keys.cached + length;
-    if (s->rounded && length * count >= DULM_ATTENTION_ROUNDED)
-        return rounded_head(job, first, length, q, &keys, p, copy + copies_of(s), context);
+    float *p = scratch + copies_of(s);
+    if (rounds(s)) {
+        rounded_head(job, first, length, q, &keys, p, context);
+        return DIFFULM_OK;
+    }
     diffulm_status rc = probabilities(job, first, length, q, &keys, p);
     if (job->dropout->rate > 0)
         drop(job->dropout, row, head, length, p);
@@ -237,11 +222,12 @@ static void part(void *user, size_t begin, size_t end, int worker)
 {
     struct job *job = user;
     const size_t square = job->shape->longest * job->shape->longest;
-    float *p = job->scratch + (size_t)worker * scratch_of(job->shape);
+    float *scratch = job->scratch + (size_t)worker * scratch_of(job->shape);
     for (size_t i = begin; i < end; i++) {
         const size_t row = i / job->shape->heads, head = i % job->shape->heads;
-        const diffulm_status rc = job->dqkv ? backward_head(job, row, head, p, p + square)
-                                            : forward_head(job, row, head, p, p + 2 * square);
+        const diffulm_status rc = job->dqkv
+                                      ? backward_head(job, row, head, scratch, scratch + square)
+                                      : forward_head(job, row, head, scratch);
         if (rc < 0)
             atomic_store(&job->status, rc);
     }

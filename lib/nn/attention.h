@@ -46,15 +46,12 @@ struct dulm_attention_shape {
     size_t longest;                     /* keys of a row, cached ones too */
     const struct dulm_key_cache *cache; /* [rows], or NULL */
     size_t layer;                       /* of the cache */
-    /* Products of rows of DULM_ATTENTION_ROUNDED queries times keys and more have their factors rounded to bfloat16. Forward without
-     * dropout only. */
+    /* Factors are rounded to bfloat16 (head.h), where the head's size allows it. Forward without dropout only. */
     bool rounded;
 };
-/* Fewer gain nothing. */
-#define DULM_ATTENTION_ROUNDED ((size_t)128 * 128)
 
-/* Floats of scratch needed: per thread two score matrices of longest x longest, with a cache the keys and values of
- * a head, and rounded ones. */
+/* Floats of scratch needed: per thread two score matrices of longest x longest, or a rounded head, and with a cache the keys and values
+ * of a head. */
 size_t dulm_attention_scratch(const struct diffulm_runtime *rt,
                               const struct dulm_attention_shape *shape);
 

@@ -94,23 +94,6 @@ static diffulm_status product(const struct diffulm_runtime *rt, const struct rou
     return plain_product(rt, q);
 }
 
-diffulm_status dulm_gemm_single_bf16(const struct diffulm_runtime *rt, bool trans_b, size_t m,
-                                     size_t n, size_t k, const uint16_t *a, size_t lda,
-                                     const uint16_t *b, size_t ldb, float *c, size_t ldc)
-{
-    return product(rt, &(struct rounded_product){.threads = 1,
-                                                 .trans_b = trans_b,
-                                                 .m = m,
-                                                 .n = n,
-                                                 .k = k,
-                                                 .lda = lda,
-                                                 .ldb = ldb,
-                                                 .ldc = ldc,
-                                                 .a = a,
-                                                 .b = b,
-                                                 .c = c});
-}
-
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;

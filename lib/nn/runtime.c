@@ -38,14 +38,14 @@ static bool has_bf16(int32_t isa)
 }
 #endif
 
-/* In 8 bits where it gains, which is what that precision is for. */
-static bool rounds_attention(const struct diffulm_runtime_options *o)
+/* NULL: there is none that gains. */
+static const struct dulm_head_kernels *rounded_attention(const struct diffulm_runtime_options *o)
 {
-#ifdef DULM_ONEDNN
-    if (o->precision == DIFFULM_PRECISION_INT8)
-        return o->backend == DIFFULM_BACKEND_ONEDNN && !o->deterministic && has_bf16(o->isa);
+#ifdef DULM_HEAD_AVX512
+    if (o->backend == DIFFULM_BACKEND_ONEDNN && has_bf16(o->isa))
+        return &dulm_head_avx512;
 #endif
-    return o->precision == DIFFULM_PRECISION_BF16;
+    return o->backend == DIFFULM_BACKEND_REFERENCE ? &dulm_head_plain : NULL;
 }
 
 diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *options,
@@ -101,7 +101,7 @@ diffulm_status diffulm_runtime_create(const struct diffulm_runtime_options *opti
     rt->precision = o.precision;
     rt->deterministic = o.deterministic;
     rt->pack_weights = o.pack_weights;
-    rt->rounds_attention = rounds_attention(&o);
+    rt->head = rounded_attention(&o);
     if (!(rt->room = dulm_room_create())) {
         dulm_free(rt);
         return dulm_fail_memory();

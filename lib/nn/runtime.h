@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "base/refcount.h"
+#include "nn/head.h"
 #include "nn/kernels.h"
 
 struct diffulm_runtime {
@@ -15,8 +16,9 @@ struct diffulm_runtime {
     int backend;   /* DIFFULM_BACKEND_REFERENCE or _ONEDNN */
     int precision; /* DIFFULM_PRECISION_… */
     bool deterministic, pack_weights;
-    bool rounds_attention; /* factors of long rows' in bfloat16, in inference */
     const struct dulm_kernels *kernels;
+    const struct dulm_head_kernels
+        *head; /* of rounded attention; NULL: it is single in every precision */
     struct dulm_room *room;
 };
 
@@ -46,11 +48,6 @@ diffulm_status dulm_gemm_single(const struct diffulm_runtime *rt, bool trans_a, 
                                 size_t m, size_t n, size_t k, const float *a, size_t lda,
                                 const float *b, size_t ldb, bool accumulate, float *c,
                                 size_t ldc) DIFFULM_MUST_USE;
-/* C = A op(B) of matrices in bfloat16, likewise. */
-diffulm_status dulm_gemm_single_bf16(const struct diffulm_runtime *rt, bool trans_b, size_t m,
-                                     size_t n, size_t k, const uint16_t *a, size_t lda,
-                                     const uint16_t *b, size_t ldb, float *c,
-                                     size_t ldc) DIFFULM_MUST_USE;
 
 void dulm_layer_norm(const struct diffulm_runtime *rt, size_t rows, size_t d, const float *x,
                      const float *weight, const float *bias, float eps, float *y);

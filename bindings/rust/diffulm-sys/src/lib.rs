@@ -548,7 +548,7 @@ pub struct diffulm_batch {
     pub newline_id: i32,
 }
 
-/// Weights in 8 bits with a scale for each row, made once, activations rounded row by row, sums in whole numbers: two to four times as fast as F32. For inference: trainers refuse it. On CPUs without VNNI activations have 7 bits (tried at the start, not read off a list), so results differ a little between the two kinds of CPU. Attention of long rows is BF16's where oneDNN and the CPU have it, unless the runtime is deterministic.
+/// Weights in 8 bits with a scale for each row, made once, activations rounded row by row, sums in whole numbers: two to four times as fast as F32. For inference: trainers refuse it. On CPUs without VNNI activations have 7 bits (tried at the start, not read off a list), so results differ a little between the two kinds of CPU. Attention is BF16's where the CPU has AVX512_BF16, and on the reference backend.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct diffulm_runtime_options {
