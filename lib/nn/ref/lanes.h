@@ -43,20 +43,14 @@ static inline float dulm_sum(size_t n, const float *restrict a)
     return dulm_lanes_total(s);
 }
 
+/* NaN is passed over. */
 static inline float dulm_max(size_t n, const float *restrict a)
 {
-    float best[DULM_LANES];
-    for (int l = 0; l < DULM_LANES; l++)
-        best[l] = -__builtin_inff();
-    size_t i = 0;
-    for (; i + DULM_LANES <= n; i += DULM_LANES)
-        for (int l = 0; l < DULM_LANES; l++)
-            best[l] = a[i + (size_t)l] > best[l] ? a[i + (size_t)l] : best[l];
-    for (; i < n; i++)
-        best[0] = a[i] > best[0] ? a[i] : best[0];
-    for (int l = 1; l < DULM_LANES; l++)
-        best[0] = best[l] > best[0] ? best[l] : best[0];
-    return best[0];
+    float best = -__builtin_inff();
+#pragma omp simd reduction(max : best)
+    for (size_t i = 0; i < n; i++)
+        best = a[i] > best ? a[i] : best;
+    return best;
 }
 
 /* e^x to about 2 units in the last place: x = n ln 2 + r, |r| <= ln 2 / 2, Taylor to r^7. Below -87.3 the
@@ -80,5 +74,28 @@ static inline float dulm_exp(float x)
     memcpy(&scale, &bits, sizeof scale);
     return p * scale;
 }
+
+/* 2^t for t below 127, to about 2 units in the last place: whole n and fraction r, |r| <= 1/2, whose polynomial is the one of least
+ * greatest error (9e-8) that is 1 at 0. Below -126.5, and for -inf, the result is 0; NaN stays NaN. */
+static inline float dulm_power_of_two(float t)
+{
+    const float magic =
+        12582912.0f + 127.0f; /* has no room for a fraction, and n + 127 in its last bits */
+    const float limited = t < -127.0f ? -127.0f : t, shifted = limited + magic;
+    const float r = limited - (shifted - magic);
+    float p = 1.32931505e-3f;
+    p = p * r + 9.67197178e-3f;
+    p = p * r + 5.55063023e-2f;
+    p = p * r + 0.240222333f;
+    p = p * r + 0.693147063f;
+    p = p * r + 1.0f;
+    uint32_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    bits <<= 23;
+    float scale;
+    memcpy(&scale, &bits, sizeof scale);
+    return p * scale;
+}
+#define DULM_LOG2E 1.44269504f
 
 #endif

@@ -11,6 +11,7 @@ float K(max)(size_t n, const float *x)
 
 void K(softmax)(size_t rows, size_t n, float scale, float *s)
 {
+    const float by = scale * DULM_LOG2E;
     for (size_t r = 0; r < rows; r++) {
         float *restrict x = s + r * n;
         const float top = dulm_max(n, x);
@@ -20,7 +21,7 @@ void K(softmax)(size_t rows, size_t n, float scale, float *s)
             continue;
         }
         for (size_t j = 0; j < n; j++)
-            x[j] = dulm_exp((x[j] - top) * scale);
+            x[j] = dulm_power_of_two((x[j] - top) * by);
         const float factor = 1.0f / dulm_sum(n, x);
         for (size_t j = 0; j < n; j++)
             x[j] *= factor;
@@ -42,6 +43,7 @@ void K(softmax_backward)(size_t rows, size_t n, float scale, const float *p, flo
  * not grow with the vocabulary. */
 double K(exp_sum)(size_t n, const float *restrict x, float top, float factor)
 {
+    const float by = factor * DULM_LOG2E;
     double total = 0;
     for (size_t b = 0; b < n; b += 1024) {
         const size_t m = n - b < 1024 ? n - b : 1024;
@@ -49,9 +51,9 @@ double K(exp_sum)(size_t n, const float *restrict x, float top, float factor)
         size_t i = 0;
         for (; i + DULM_LANES <= m; i += DULM_LANES)
             for (int l = 0; l < DULM_LANES; l++)
-                s[l] += dulm_exp((x[b + i + (size_t)l] - top) * factor);
+                s[l] += dulm_power_of_two((x[b + i + (size_t)l] - top) * by);
         for (int l = 0; i < m; i++, l++)
-            s[l] += dulm_exp((x[b + i] - top) * factor);
+            s[l] += dulm_power_of_two((x[b + i] - top) * by);
         total += (double)dulm_lanes_total(s);
     }
     return total;
@@ -70,7 +72,7 @@ void K(softmax_shifted)(size_t n, float *x, float top, float factor, float floor
 {
     float *restrict p = x;
     for (size_t j = 0; j < n; j++)
-        p[j] = factor * dulm_exp(p[j] - top) - floor;
+        p[j] = factor * dulm_power_of_two((p[j] - top) * DULM_LOG2E) - floor;
 }
 
 void K(cross_entropy)(size_t n, float *logits, size_t target, float d_ce, float d_uniform,
