@@ -1,6 +1,6 @@
 /* bench.c: kernels, memory, tokenizer, denoising and training, one JSON line for each measurement.
  *   bench [--threads N] [--rounds N] [--geometry small|base] [--only kernels|memory|tokenizer|denoise|train]
- *         [--tokenizer FOLDER --text FILE] [--bfloat16 0|1] [--int8 0|1] [--deterministic 0|1] [--pack-weights 0|1]
+ *         [--tokenizer FOLDER --text FILE] [--bfloat16 0|1] [--int8 0|1] [--deterministic 0|1] [--pack-weights 0|1] [--isa avx2]
  * The geometries and cases are those of the peers' scripts, so that lines can be compared. */
 #include <diffulm/diffulm.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "nn/int8.h"
 
 static int rounds = 5, threads = 2;
-static int32_t precision, deterministic, pack_weights;
+static int32_t precision, deterministic, pack_weights, isa;
 static int32_t lora, recompute; /* of training: adapters of this rank; activation checkpointing */
 
 static double now(void)
@@ -355,6 +355,8 @@ int main(int argc, char **argv)
             pack_weights = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--int8") == 0)
             precision = atoi(argv[i + 1]) ? DIFFULM_PRECISION_INT8 : DIFFULM_PRECISION_F32;
+        else if (strcmp(argv[i], "--isa") == 0)
+            isa = strcmp(argv[i + 1], "avx2") == 0 ? DIFFULM_ISA_AVX2 : -1;
         else if (strcmp(argv[i], "--geometry") == 0)
             geometry = argv[i + 1];
         else if (strcmp(argv[i], "--only") == 0)
@@ -373,7 +375,7 @@ int main(int argc, char **argv)
             "usage: bench [--threads N] [--rounds 1-100] [--geometry " GEOMETRY_USAGE "]\n"
             "  [--only kernels|memory|tokenizer|denoise|train] [--tokenizer FOLDER --text FILE]\n"
             "  [--lora RANK] [--recompute 0|1] [--bfloat16 0|1] [--int8 0|1]\n"
-            "  [--deterministic 0|1] [--pack-weights 0|1]\n");
+            "  [--deterministic 0|1] [--pack-weights 0|1] [--isa avx2]\n");
         return 2;
     }
     struct diffulm_runtime_options ro = DIFFULM_RUNTIME_OPTIONS_INIT;
@@ -382,6 +384,7 @@ int main(int argc, char **argv)
     ro.precision = precision;
     ro.deterministic = deterministic;
     ro.pack_weights = pack_weights;
+    ro.isa = isa;
     if (diffulm_runtime_create(&ro, &runtime) < 0) {
         fprintf(stderr, "bench: %s\n", diffulm_error_message());
         return 1;

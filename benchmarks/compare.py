@@ -2,7 +2,7 @@
 interleaved in one run.
 
   compare.py BENCH [--geometry small|base|base20k] [--threads 2] [--outer 2] [--rounds 3] [--ours float32,packed,bfloat16,int8]
-             [--what denoise,train,generate,start] [--peers onnxruntime:f32,ctranslate2:int8,…] [--limit PROGRAM] [--out FILE.json]
+             [--what denoise,train,generate,start] [--peers onnxruntime:f32,ctranslate2:int8,…] [--limit PROGRAM] [--isa avx2] [--out FILE.json]
 
 BENCH is the built bench program (measure beside it), PROGRAM the built limit.c. Prints JSON lines of all, then tables of ratios of the minima and of the
 medians to PyTorch's (below 1: faster; compare_table.py). PyTorch runs the same random-weight XLM-R through transformers, f32, eager, without padding where the rows
@@ -10,6 +10,8 @@ are of one length and padded where they are ragged; training is AdamW fused, cli
 The limit is the sum of the fastest oneDNN products and passes over memory that a step needs, in single precision, on packed rows.
 generate: 8 rows, 32 tokens of source, 32 masks and an eos, K steps without length prediction; PyTorch's is K times its fastest step as the reference
 does it (generate_torch.py), another of its columns computes the logits of generated positions alone; ours the whole, 33 masks.
+--isa avx2: as on a CPU that has no wider instructions; left out are ONNX Runtime, which cannot be told so, OpenVINO with
+weights alone in 8 bits, which then fails, and bfloat16.
 start: milliseconds from the start of a process to its first step of 64 tokens, all logits, files in the page cache; ours until the process has ended.
 """
 import argparse
@@ -180,6 +182,21 @@ OURS = {
 }
 
 
+# What keeps oneDNN (OpenVINO's and PyTorch's, too), PyTorch, MKL and CTranslate2 from wider instructions.
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "CT2_FORCE_CPU_ISA": "AVX2"}
+
+
+def narrow(args):
+    """Everything that is run from here on as on a CPU with AVX2 alone."""
+    os.environ.update(AVX2)
+    for kind in OURS.values():
+        kind["bench"] += ["--isa", "avx2"]
+        kind["measure"] += ["--isa", "avx2"]
+    args.ours = ",".join(name for name in args.ours.split(",") if name != "bfloat16")
+    left_out = {"onnxruntime:f32", "onnxruntime:int8", "openvino:weights8"}
+    args.peers = ",".join(peer for peer in args.peers.split(",") if peer not in left_out)
+
+
 def beside(program, name):
     return os.path.join(os.path.dirname(program), name)
 
@@ -239,6 +256,7 @@ def main():
     parser.add_argument("--limit", help="the limit.c of the peers' scripts, built")
     parser.add_argument("--out", help="minima and medians, as JSON")
     parser.add_argument("--what", default="denoise,train,generate,start", type=lambda text: text.split(","), help="parts, of denoise,train,generate,start [all]")
+    parser.add_argument("--isa", choices=["avx2"], help="the widest instructions that may be used [those of the CPU]")
     parser.add_argument("--torch", choices=["denoise", "train"], help=argparse.SUPPRESS)
     parser.add_argument("--lora", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--recompute", type=int, default=0, help=argparse.SUPPRESS)
@@ -247,6 +265,8 @@ def main():
         (torch_denoises if args.torch == "denoise" else torch_trains)(args)
         return
     os.makedirs(args.peer_models, exist_ok=True)
+    if args.isa:
+        narrow(args)
     seen = {}
     for _ in range(args.outer):
         for column, command in commands(args):
@@ -266,7 +286,7 @@ def main():
         table(values)
     if args.out:
         with open(args.out, "w", encoding="utf-8") as file:
-            json.dump({"geometry": args.geometry, "threads": args.threads, "cpu": cpu(), **times}, file, indent=1)
+            json.dump({"geometry": args.geometry, "threads": args.threads, "cpu": args.isa or cpu(), **times}, file, indent=1)
 
 
 def cpu():

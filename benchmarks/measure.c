@@ -40,7 +40,8 @@ static const char *const attentions[] = {"full", "prefix_lm", "causal"};
 struct task {
     int thing, precision, attention;
     int rows, tokens, source, steps, threads, rounds, lora,
-        recompute;         /* source: of a row, tokens */
+        recompute; /* source: of a row, tokens */
+    int isa;
     int draw, top_k, pack; /* tokens are drawn, from so many of the best; 0: from all */
     const char *make, *folder;
     struct geometry geometry;
@@ -325,6 +326,8 @@ static bool read_options(int argc, char **argv, struct task *t)
             good = (t->precision = find(precisions, 3, value)) >= 0;
         else if (strcmp(name, "--attention") == 0)
             good = (t->attention = find(attentions, 3, value)) >= 0;
+        else if (strcmp(name, "--isa") == 0)
+            t->isa = strcmp(value, "avx2") == 0 ? DIFFULM_ISA_AVX2 : -1;
         else if (strcmp(name, "--geometry") == 0)
             good = read_geometry(value, &t->geometry);
         else if (strcmp(name, "--model") == 0)
@@ -351,20 +354,21 @@ int main(int argc, char **argv)
     struct task t = {.rows = 8, .tokens = 64, .source = -1, .steps = 10, .threads = 2, .rounds = 3};
     (void)read_geometry("small", &t.geometry);
     if (!read_options(argc, argv, &t)) {
-        fprintf(
-            stderr,
-            "usage: measure [--do nothing|products|gradients|load|step|generation|update] "
-            "[--model FOLDER]\n"
-            "  [--geometry " GEOMETRY_USAGE "]\n"
-            "  [--make FOLDER] [--rows N] [--tokens N] [--source N] [--steps N] [--threads N]\n"
-            "  [--rounds N]\n"
-            "  [--attention full|prefix_lm|causal] [--precision float32|bfloat16|int8]\n"
-            "  [--lora RANK] [--recompute 0|1] [--draw 0|1] [--top-k N] [--pack-weights 0|1]\n");
+        fprintf(stderr,
+                "usage: measure [--do nothing|products|gradients|load|step|generation|update] "
+                "[--model FOLDER]\n"
+                "  [--geometry " GEOMETRY_USAGE "]\n"
+                "  [--make FOLDER] [--rows N] [--tokens N] [--source N] [--steps N] [--threads N]\n"
+                "  [--rounds N]\n"
+                "  [--attention full|prefix_lm|causal] [--precision float32|bfloat16|int8]\n"
+                "  [--lora RANK] [--recompute 0|1] [--draw 0|1] [--top-k N] [--pack-weights 0|1]\n"
+                "  [--isa avx2]\n");
         return 2;
     }
     ro.threads = t.threads;
     ro.precision = t.precision;
     ro.pack_weights = t.pack;
+    ro.isa = t.isa;
     must(diffulm_runtime_create(&ro, &t.runtime));
     if (t.make)
         make(&t);
