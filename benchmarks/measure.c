@@ -129,7 +129,7 @@ static void multiply(const struct task *t, size_t m, size_t n, size_t k, float *
     must(dulm_gemm(t->runtime, true, false, n, k, m, a, n, b, k, true, c, k));
 }
 
-/* What attention does on every thread. */
+/* What attention does on every thread, unless it is rounded: that needs nothing of oneDNN. */
 static void attend(void *user, size_t begin, size_t end, int worker)
 {
     enum { N = 64 };
@@ -153,7 +153,8 @@ static void multiply_much(const struct task *t)
         for (size_t n = N / 2; n <= N; n *= 2)
             for (size_t k = N / 2; k <= N; k *= 2)
                 multiply(t, m, n, k, a, b, sums, c);
-    dulm_parallel(t->threads, (size_t)t->threads, 1, attend, t->runtime);
+    if (t->thing == GRADIENTS || t->precision == DIFFULM_PRECISION_F32 || !t->runtime->head)
+        dulm_parallel(t->threads, (size_t)t->threads, 1, attend, t->runtime);
     free(a);
     free(b);
     free(c);

@@ -50,7 +50,16 @@ static void compute(const struct dulm_head_kernels *kernels, const struct inputs
     assert_true(head.scores + DULM_HEAD_QUERIES * head.padded <= block + floats);
     for (size_t i = 0; i < DULM_HEAD_QUERIES * STRIDE; i++)
         context[i] = 5;
-    kernels->pack(&head, in->k, in->v, STRIDE);
+    /* No key lies behind the last, and behind the last value none that may count. */
+    float *k = malloc(keys * STRIDE * sizeof *k), *v = malloc((keys + 1) * STRIDE * sizeof *v);
+    assert_true(k && v);
+    memcpy(k, in->k, keys * STRIDE * sizeof *k);
+    memcpy(v, in->v, keys * STRIDE * sizeof *v);
+    for (size_t i = keys * STRIDE; i < (keys + 1) * STRIDE; i++)
+        v[i] = NAN;
+    kernels->pack(&head, k, v, STRIDE);
+    free(k);
+    free(v);
     for (size_t i = 0; i < queries; i += at_once) {
         const size_t n = queries - i < at_once ? queries - i : at_once;
         kernels->scores(&head, n, in->q + i * STRIDE, STRIDE);
