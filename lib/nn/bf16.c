@@ -49,9 +49,8 @@ static struct matrix block_of(const float *x, size_t stride, bool inner_first, s
     return (struct matrix){x + outer_at * stride + inner_at, outer, inner, stride};
 }
 
-/* Of these numbers, on so many threads at most. */
+/* Of these numbers. */
 struct rounded_product {
-    int threads;
     bool trans_a, trans_b, accumulate;
     size_t m, n, k, lda, ldb, ldc;
     const uint16_t *a, *b;
@@ -88,8 +87,8 @@ static diffulm_status product(const struct diffulm_runtime *rt, const struct rou
 {
 #ifdef DULM_ONEDNN
     if (rt->backend == DIFFULM_BACKEND_ONEDNN)
-        return dulm_onednn_matmul_bf16(rt, q->threads, q->trans_a, q->trans_b, q->m, q->n, q->k,
-                                       q->a, q->lda, q->b, q->ldb, q->accumulate, q->c, q->ldc);
+        return dulm_onednn_matmul_bf16(rt, q->trans_a, q->trans_b, q->m, q->n, q->k, q->a, q->lda,
+                                       q->b, q->ldb, q->accumulate, q->c, q->ldc);
 #endif
     return plain_product(rt, q);
 }
@@ -157,9 +156,9 @@ diffulm_status dulm_gemm_bf16(const struct diffulm_runtime *rt, bool trans_a, bo
                 m1 = least(m - m0, most_m);
                 round_matrix(rt, block_of(a, lda, trans_a, m0, m1, k0, k1), rounded_a);
                 const struct rounded_product q = {
-                    rt->threads, trans_a,   trans_b,           accumulate || k0 > 0, m1,
-                    n1,          k1,        trans_a ? m1 : k1, trans_b ? k1 : n1,    ldc,
-                    rounded_a,   rounded_b, c + m0 * ldc + n0};
+                    trans_a,   trans_b,           accumulate || k0 > 0, m1,  n1,
+                    k1,        trans_a ? m1 : k1, trans_b ? k1 : n1,    ldc, rounded_a,
+                    rounded_b, c + m0 * ldc + n0};
                 rc = product(rt, &q);
             }
         }
@@ -188,8 +187,8 @@ diffulm_status dulm_gemm_stored16(const struct diffulm_runtime *rt, size_t m, si
         for (size_t n0 = 0, n1; rc == DIFFULM_OK && n0 < n; n0 += n1) {
             n1 = least(n - n0, most_n);
             const struct rounded_product q = {
-                rt->threads, false,     true,       bias != NULL,     m1, n1, k, k, k,
-                ldc,         rounded_a, b + n0 * k, c + m0 * ldc + n0};
+                false, true, bias != NULL, m1,        n1,         k,
+                k,     k,    ldc,          rounded_a, b + n0 * k, c + m0 * ldc + n0};
             rc = product(rt, &q);
         }
     }

@@ -17,8 +17,8 @@ struct diffulm_runtime {
     int precision; /* DIFFULM_PRECISION_… */
     bool deterministic, pack_weights;
     const struct dulm_kernels *kernels;
-    const struct dulm_head_kernels
-        *head; /* of rounded attention; NULL: it is single in every precision */
+    /* Of rounded attention; NULL: it is single in every precision. */
+    const struct dulm_head_kernels *head;
     struct dulm_room *room;
 };
 
@@ -110,10 +110,10 @@ diffulm_status dulm_onednn_matmul(const struct diffulm_runtime *rt, size_t m, si
                                   size_t ldc) DIFFULM_MUST_USE;
 bool dulm_onednn_prefers_matmul(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
                                 size_t ldc);
-diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, int threads, bool trans_a,
-                                       bool trans_b, size_t m, size_t n, size_t k,
-                                       const uint16_t *a, size_t lda, const uint16_t *b, size_t ldb,
-                                       bool accumulate, float *c, size_t ldc) DIFFULM_MUST_USE;
+diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
+                                       size_t m, size_t n, size_t k, const uint16_t *a, size_t lda,
+                                       const uint16_t *b, size_t ldb, bool accumulate, float *c,
+                                       size_t ldc) DIFFULM_MUST_USE;
 void dulm_onednn_version(int *major, int *minor);
 #endif
 

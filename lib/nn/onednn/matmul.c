@@ -243,12 +243,12 @@ diffulm_status dulm_onednn_matmul(const struct diffulm_runtime *rt, size_t m, si
                                    .c = c});
 }
 
-diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, int threads, bool trans_a,
-                                       bool trans_b, size_t m, size_t n, size_t k,
-                                       const uint16_t *a, size_t lda, const uint16_t *b, size_t ldb,
-                                       bool accumulate, float *c, size_t ldc)
+diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
+                                       size_t m, size_t n, size_t k, const uint16_t *a, size_t lda,
+                                       const uint16_t *b, size_t ldb, bool accumulate, float *c,
+                                       size_t ldc)
 {
-    return multiply(&(struct call){.threads = threads,
+    return multiply(&(struct call){.threads = rt->threads,
                                    .room = rt->room,
                                    .type = dnnl_bf16,
                                    .trans_a = trans_a,
