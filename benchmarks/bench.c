@@ -1,6 +1,7 @@
 /* bench.c: kernels, memory, tokenizer, denoising and training, one JSON line for each measurement.
  *   bench [--threads N] [--rounds N] [--geometry small|base] [--only kernels|memory|tokenizer|denoise|train]
  *         [--tokenizer FOLDER --text FILE] [--bfloat16 0|1] [--int8 0|1] [--deterministic 0|1] [--pack-weights 0|1] [--isa avx2]
+ * --isa keeps our kernels from wider instructions; oneDNN's are ONEDNN_MAX_CPU_ISA's (compare.py sets both).
  * The geometries and cases are those of the peers' scripts, so that lines can be compared. */
 #include <diffulm/diffulm.h>
 #include <stdio.h>

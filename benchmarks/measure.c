@@ -40,8 +40,8 @@ static const char *const attentions[] = {"full", "prefix_lm", "causal"};
 struct task {
     int thing, precision, attention;
     int rows, tokens, source, steps, threads, rounds, lora,
-        recompute; /* source: of a row, tokens */
-    int isa;
+        recompute;         /* source: of a row, tokens */
+    int isa;               /* the most that our kernels use, DIFFULM_ISA_… */
     int draw, top_k, pack; /* tokens are drawn, from so many of the best; 0: from all */
     const char *make, *folder;
     struct geometry geometry;
