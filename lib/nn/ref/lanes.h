@@ -43,13 +43,22 @@ static inline float dulm_sum(size_t n, const float *restrict a)
     return dulm_lanes_total(s);
 }
 
-/* NaN is passed over. */
+/* NaN is passed over. The pragma keeps GCC from unrolling the lanes into scalar code. */
 static inline float dulm_max(size_t n, const float *restrict a)
 {
+    float s[DULM_LANES];
+    for (int l = 0; l < DULM_LANES; l++)
+        s[l] = -__builtin_inff();
+    size_t i = 0;
+    for (; i + DULM_LANES <= n; i += DULM_LANES)
+#pragma omp simd
+        for (int l = 0; l < DULM_LANES; l++)
+            s[l] = a[i + (size_t)l] > s[l] ? a[i + (size_t)l] : s[l];
     float best = -__builtin_inff();
-#pragma omp simd reduction(max : best)
-    for (size_t i = 0; i < n; i++)
+    for (; i < n; i++)
         best = a[i] > best ? a[i] : best;
+    for (int l = 0; l < DULM_LANES; l++)
+        best = s[l] > best ? s[l] : best;
     return best;
 }
 
