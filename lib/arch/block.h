@@ -52,6 +52,11 @@ struct dulm_pass {
 diffulm_status dulm_multiply(const struct dulm_pass *pass, int layer, int weight_slot, size_t first,
                              size_t rows, size_t in, size_t out, const float *x, const float *b,
                              enum dulm_activation then, float *y, size_t ldy) DIFFULM_MUST_USE;
+/* The same, taken part by part, where it comes so: `first` and the columns of parts are multiples of DULM_PACKED_TILE. */
+bool dulm_multiply_comes_apart(const struct dulm_pass *pass, int layer, int weight_slot);
+diffulm_status dulm_multiply_taken(const struct dulm_pass *pass, int layer, int weight_slot,
+                                   size_t first, size_t rows, size_t in, size_t out, const float *x,
+                                   const float *b, const struct dulm_taker *taker) DIFFULM_MUST_USE;
 /* dx[rows, in] (+)= dy[rows, out] (lddy) W by the same rows, of weights that are not in 8 bits. */
 diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int weight_slot,
                                   size_t first, size_t rows, size_t in, size_t out, const float *dy,

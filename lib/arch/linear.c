@@ -53,6 +53,31 @@ diffulm_status dulm_multiply(const struct dulm_pass *pass, int layer, int slot, 
     return rc;
 }
 
+static bool comes_apart(const struct dulm_packed *packed, size_t first)
+{
+    return packed && dulm_packed_cut_at(packed, first);
+}
+
+bool dulm_multiply_comes_apart(const struct dulm_pass *pass, int layer, int slot)
+{
+    const struct dulm_matrix8 *bytes = dulm_quantized_at(pass->quantized, layer, slot);
+    const struct dulm_copy *copy = dulm_copies_at(pass->copies, layer, slot);
+    return bytes  ? comes_apart(bytes->packed, bytes->first)
+           : copy ? comes_apart(copy->packed, copy->first)
+                  : false;
+}
+
+diffulm_status dulm_multiply_taken(const struct dulm_pass *pass, int layer, int slot, size_t first,
+                                   size_t rows, size_t in, size_t out, const float *x,
+                                   const float *b, const struct dulm_taker *taker)
+{
+    const struct dulm_matrix8 *bytes = dulm_quantized_at(pass->quantized, layer, slot);
+    if (bytes)
+        return dulm_gemm_int8_taken(pass->rt, rows, out, in, x, bytes, first, b, taker);
+    return dulm_gemm_copy_taken(pass->rt, rows, out, in, x, in,
+                                dulm_copies_at(pass->copies, layer, slot), first, b, taker);
+}
+
 diffulm_status dulm_multiply_back(const struct dulm_pass *pass, int layer, int slot, size_t first,
                                   size_t rows, size_t in, size_t out, const float *dy, size_t lddy,
                                   bool accumulate, float *dx)

@@ -224,6 +224,21 @@ diffulm_status dulm_head_logits(const struct dulm_workspace *ws, const struct di
                          tokens, states, bias ? bias + token : NULL, DULM_IDENTITY, logits, tokens);
 }
 
+bool dulm_head_comes_apart(const struct dulm_workspace *ws)
+{
+    return dulm_multiply_comes_apart(&ws->pass, -1, DULM_DECODER_W);
+}
+
+diffulm_status dulm_head_taken(const struct dulm_workspace *ws, const struct diffulm_model *model,
+                               const float *states, size_t count, size_t token, size_t tokens,
+                               const struct dulm_taker *taker)
+{
+    const float *bias = model->weights.global[DULM_DECODER_B];
+    return dulm_multiply_taken(&ws->pass, -1, DULM_DECODER_W, token, count,
+                               (size_t)model->config.hidden, tokens, states,
+                               bias ? bias + token : NULL, taker);
+}
+
 size_t dulm_head_width(const struct diffulm_model *model, size_t count)
 {
     const size_t v = (size_t)model->config.vocabulary;

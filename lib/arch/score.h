@@ -6,6 +6,7 @@
 
 #include "arch/model.h"
 #include "nn/attention.h"
+#include "nn/packed.h"
 
 struct dulm_batch {
     size_t rows;
@@ -57,6 +58,13 @@ diffulm_status dulm_head_logits(const struct dulm_workspace *workspace,
                                 const struct diffulm_model *model, const float *states,
                                 size_t count, size_t token, size_t tokens,
                                 float *logits) DIFFULM_MUST_USE;
+/* Whether logits can be had by parts where they are computed, without a matrix of them: DULM_PACKED_TILE at a time, or what is left at
+ * the vocabulary's end. `token` is a multiple of that. */
+bool dulm_head_comes_apart(const struct dulm_workspace *workspace);
+diffulm_status dulm_head_taken(const struct dulm_workspace *workspace,
+                               const struct diffulm_model *model, const float *states, size_t count,
+                               size_t token, size_t tokens,
+                               const struct dulm_taker *taker) DIFFULM_MUST_USE;
 /* Both, of any number of positions: logits [count, vocabulary]. */
 diffulm_status dulm_head(struct dulm_workspace *workspace, const struct diffulm_model *model,
                          const size_t *chosen, size_t first, size_t count,

@@ -29,6 +29,14 @@ static size_t most_banned(const struct diffulm_session *s)
     return most;
 }
 
+static bool forbids(const struct diffulm_session *s)
+{
+    for (size_t r = 0; r < s->count; r++)
+        if (s->canvas[r].forbidden_count)
+            return true;
+    return false;
+}
+
 static diffulm_status reserve_whole(struct diffulm_session *s, size_t wanted)
 {
     struct dulm_step_buffers *b = &s->step;
@@ -75,8 +83,10 @@ diffulm_status dulm_choose_reserve(struct diffulm_session *s, size_t wanted)
 
 struct job {
     struct diffulm_session *s;
-    size_t position, token, tokens; /* the first of the positions, and of the tile's tokens */
-    size_t banned;
+    size_t position, count; /* positions */
+    size_t token, tokens;   /* of the tile */
+    bool forbids;           /* some canvas does */
+    size_t banned;          /* most of a canvas */
 };
 
 static bool is_banned(const struct dulm_forbidden *f, size_t position)
@@ -84,12 +94,19 @@ static bool is_banned(const struct dulm_forbidden *f, size_t position)
     return f->position == SIZE_MAX || f->position == position;
 }
 
-/* The tile's logits of the mask and of forbidden tokens: -inf. */
-static void close_off(const struct job *j, const struct dulm_canvas *c, size_t position, float *x)
+static bool has_mask(const struct job *j)
 {
     const int32_t mask = j->s->options.mask_id;
-    if (mask >= 0 && (size_t)mask - j->token < j->tokens)
-        x[(size_t)mask - j->token] = -INFINITY;
+    return mask >= 0 && (size_t)mask - j->token < j->tokens;
+}
+
+/* The tile's logits of the mask and of what is forbidden at a place: -inf. */
+static void close_off(const struct job *j, size_t place, float *x)
+{
+    const struct dulm_canvas *c = &j->s->canvas[j->s->step.places[place].canvas];
+    const size_t position = j->s->step.places[place].position;
+    if (has_mask(j))
+        x[(size_t)j->s->options.mask_id - j->token] = -INFINITY;
     for (size_t i = 0; i < c->forbidden_count; i++) {
         const size_t at = (size_t)c->forbidden[i].token - j->token;
         if (at < j->tokens && is_banned(&c->forbidden[i], position))
@@ -107,7 +124,7 @@ static void fold_part(void *user, size_t begin, size_t end, int worker)
         const size_t position = s->step.places[j->position + i].position;
         const struct dulm_draws draws = dulm_draws_of(s, c);
         float *x = s->step.logits + i * j->tokens;
-        close_off(j, c, position, x);
+        close_off(j, j->position + i, x);
         dulm_running_fold(s->model->runtime->kernels, s->sampler, x, j->token, j->tokens,
                           (size_t)s->model->config.vocabulary, &draws, position,
                           &s->step.running[i]);
@@ -159,17 +176,89 @@ static diffulm_status draw(struct job *j, const float *states, size_t i, bool al
                              1, j->token, j->tokens, x);
         if (rc < 0)
             return rc;
-        close_off(j, c, position, x);
+        close_off(j, j->position + i, x);
     }
     dulm_running_draw(s->sampler, x, unit, j->tokens, rest, r);
     return DIFFULM_OK;
 }
 
-static diffulm_status choose_running(struct job *j, size_t n)
+/* Tokens whose parts exist before they are joined. Sums are scaled by the highest logit before these: how many they are may depend on
+ * nothing. */
+enum { APART = 16384, PARTS = APART / DULM_PACKED_TILE };
+_Static_assert(DULM_HEAD_ROWS *(sizeof(float) + PARTS * sizeof(struct dulm_running_part)) <=
+                   DULM_HEAD_TILE * sizeof(float),
+               "they lie where logits would");
+
+/* The highest logits before the tile, of each position. */
+static float *seen_of(const struct job *j)
+{
+    return j->s->step.logits;
+}
+
+/* Of all positions, one behind another: threads take parts of the vocabulary. */
+static struct dulm_running_part *parts_at(const struct job *j, size_t part)
+{
+    return (struct dulm_running_part *)(void *)(seen_of(j) + j->count) + part * j->count;
+}
+
+static void take_part(void *user, size_t row, size_t column, size_t columns, float *x)
+{
+    const struct job *j = user;
+    const struct job tile = {.s = j->s, .token = j->token + column, .tokens = columns};
+    if (j->forbids || has_mask(&tile))
+        close_off(&tile, j->position + row, x);
+    dulm_running_part_of(j->s->model->runtime->kernels, x, tile.token, columns, seen_of(j)[row],
+                         parts_at(j, column / DULM_PACKED_TILE) + row);
+}
+
+static void join_part(void *user, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    const struct job *j = user;
+    for (size_t i = begin; i < end; i++)
+        for (size_t p = 0; p * DULM_PACKED_TILE < j->tokens; p++)
+            dulm_running_join(parts_at(j, p) + i, seen_of(j)[i], &j->s->step.running[i]);
+}
+
+static bool comes_apart(const struct diffulm_session *s)
+{
+    return dulm_runs_apart(s->sampler) && dulm_head_comes_apart(s->workspace) &&
+           s->model->config.vocabulary >= DULM_PACKED_TILE;
+}
+
+/* The tile's logits into the running candidates, part by part where they are computed. */
+static diffulm_status fold_apart(struct job *j, const float *states)
 {
     struct diffulm_session *s = j->s;
+    const struct dulm_taker taker = {take_part, j};
+    for (size_t i = 0; i < j->count; i++)
+        seen_of(j)[i] = s->step.running[i].top;
+    const diffulm_status rc =
+        dulm_head_taken(s->workspace, s->model, states, j->count, j->token, j->tokens, &taker);
+    if (rc == DIFFULM_OK)
+        dulm_parallel(s->model->runtime->threads, j->count, 64, join_part, j);
+    return rc;
+}
+
+/* The same once they all are there. */
+static diffulm_status fold_whole(struct job *j, const float *states)
+{
+    struct diffulm_session *s = j->s;
+    const diffulm_status rc = dulm_head_logits(s->workspace, s->model, states, j->count, j->token,
+                                               j->tokens, s->step.logits);
+    if (rc == DIFFULM_OK)
+        dulm_parallel(s->model->runtime->threads, j->count, 1, fold_part, j);
+    return rc;
+}
+
+static diffulm_status choose_running(struct job *j)
+{
+    struct diffulm_session *s = j->s;
+    const size_t n = j->count;
+    const bool apart = comes_apart(s);
     struct dulm_step_buffers *b = &s->step;
-    const size_t v = (size_t)s->model->config.vocabulary, width = dulm_head_width(s->model, n);
+    const size_t v = (size_t)s->model->config.vocabulary;
+    const size_t width = apart ? APART : dulm_head_width(s->model, n);
     const float *states;
     diffulm_status rc = dulm_head_states(s->workspace, s->model, NULL, j->position, n, &states);
     if (rc < 0)
@@ -180,10 +269,9 @@ static diffulm_status choose_running(struct job *j, size_t n)
         j->tokens = least(width, v - j->token);
         if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
             return dulm_fail(DIFFULM_E_CANCELLED, "cancelled in the head");
-        rc = dulm_head_logits(s->workspace, s->model, states, n, j->token, j->tokens, b->logits);
+        rc = (apart ? fold_apart : fold_whole)(j, states);
         if (rc < 0)
             return rc;
-        dulm_parallel(s->model->runtime->threads, n, 1, fold_part, j);
     }
     for (size_t i = 0; draws(s) && rc == DIFFULM_OK && i < n; i++)
         rc = draw(j, states, i, width == v);
@@ -195,9 +283,10 @@ static diffulm_status choose_running(struct job *j, size_t n)
     return rc;
 }
 
-static diffulm_status choose_whole(struct job *j, size_t n)
+static diffulm_status choose_whole(struct job *j)
 {
     struct diffulm_session *s = j->s;
+    const size_t n = j->count;
     j->tokens = (size_t)s->model->config.vocabulary;
     j->banned = most_banned(s);
     if (atomic_load_explicit(&s->cancel, memory_order_relaxed))
@@ -230,9 +319,9 @@ diffulm_status dulm_choose(struct diffulm_session *s, size_t wanted)
     const size_t block = runs ? DULM_HEAD_ROWS : WHOLE;
     diffulm_status rc = DIFFULM_OK;
     for (size_t i = 0; rc == DIFFULM_OK && i < wanted; i += block) {
-        const size_t n = least(block, wanted - i);
-        struct job job = {.s = s, .position = i};
-        rc = (runs ? choose_running : choose_whole)(&job, n);
+        struct job job = {
+            .s = s, .position = i, .count = least(block, wanted - i), .forbids = forbids(s)};
+        rc = (runs ? choose_running : choose_whole)(&job);
     }
     return rc < 0 ? rc : check(s, wanted);
 }

@@ -49,13 +49,18 @@ static void raise(struct dulm_running *r, float top)
     r->top = top;
 }
 
-static void choose_highest(struct dulm_running *r, const float *x, size_t first, size_t n,
-                           float top)
+static size_t where(const float *x, size_t n, float top)
 {
     size_t i = 0;
     while (i + 1 < n && x[i] != top)
         i++;
-    r->token = (int32_t)(first + i);
+    return i;
+}
+
+static void choose_highest(struct dulm_running *r, const float *x, size_t first, size_t n,
+                           float top)
+{
+    r->token = (int32_t)(first + where(x, n, top));
     r->chosen = top;
 }
 
@@ -141,6 +146,38 @@ void dulm_running_fold(const struct dulm_kernels *k, const struct diffulm_sample
         const size_t count = n - i < DULM_RUNNING_UNIT ? n - i : DULM_RUNNING_UNIT;
         fold_unit(k, s, x + i, first + i, count, vocabulary, draws, position, r);
     }
+}
+
+bool dulm_runs_apart(const struct diffulm_sampler *s)
+{
+    return s->options.sampling == DIFFULM_SAMPLING_ARGMAX &&
+           (s->key == DULM_KEY_SCORE || s->key == DULM_KEY_Q);
+}
+
+void dulm_running_part_of(const struct dulm_kernels *k, const float *x, size_t first, size_t n,
+                          float seen, struct dulm_running_part *part)
+{
+    const float top = k->max(n, x), base = top > seen ? top : seen;
+    part->top = top;
+    part->token = (int32_t)first;
+    if (top > seen)
+        part->token += (int32_t)where(x, n, top);
+    if (base > -INFINITY)
+        part->sum = (float)k->exp_sum(n, x, base, 1);
+    else
+        part->sum = has_nan(x, n) ? NAN : 0;
+}
+
+void dulm_running_join(const struct dulm_running_part *part, float seen, struct dulm_running *r)
+{
+    const float base = part->top > seen ? part->top : seen;
+    if (part->top > r->top) {
+        r->token = part->token;
+        r->chosen = part->top;
+        raise(r, part->top);
+    }
+    r->sum +=
+        base < r->top ? (double)part->sum * exp((double)base - (double)r->top) : (double)part->sum;
 }
 
 /* The unit's weights to a common scale, that of the highest logit of all. */

@@ -42,6 +42,19 @@ void dulm_running_fold(const struct dulm_kernels *kernels, const struct diffulm_
                        const float *x, size_t first, size_t n, size_t vocabulary,
                        const struct dulm_draws *draws, size_t position,
                        struct dulm_running *running);
+/* The same of parts that are looked at in any order and joined in theirs, for samplers that need no more than the highest logit and the
+ * sum. */
+struct dulm_running_part {
+    int32_t token;
+    float top;
+    float sum; /* of e^(x - base), base the higher of `top` and `seen` */
+};
+bool dulm_runs_apart(const struct diffulm_sampler *sampler);
+/* Logits x[n], n at most a unit; `seen`: the highest of any that go before. */
+void dulm_running_part_of(const struct dulm_kernels *kernels, const float *x, size_t first,
+                          size_t n, float seen, struct dulm_running_part *part);
+void dulm_running_join(const struct dulm_running_part *part, float seen,
+                       struct dulm_running *running);
 /* Inverse CDF in two steps, u in [0, 1): which unit is drawn, and *rest, what is left of u times the sum of all weights, in that
  * unit's scale; then, from the unit's logits x[n] again, the token. The sums of units are those of the kernel in single precision. */
 size_t dulm_running_unit(const struct diffulm_sampler *sampler, const struct dulm_running *running,

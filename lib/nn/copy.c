@@ -11,8 +11,9 @@ struct job {
     enum dulm_activation then;
     bool past; /* the caches */
     size_t ldc;
-    const float *const *bias; /* of each factor */
-    float *const *c;
+    const float *const *bias;       /* of each factor */
+    float *const *c;                /* or, */
+    const struct dulm_taker *taker; /* if there is one, where results go */
 };
 
 static void round_rows(void *user, size_t row, size_t rows, void *to, struct dulm_row_scale *scales)
@@ -44,7 +45,7 @@ static void finish_part(void *user, const struct dulm_packed_result *r)
     float row[DULM_PACKED_TILE];
     for (size_t i = 0; i < r->rows; i++) {
         const float *sums = (const float *)r->sums + i * r->stride;
-        float *to = j->c[r->factor] + (r->row + i) * j->ldc + r->column;
+        float *to = j->taker ? row : j->c[r->factor] + (r->row + i) * j->ldc + r->column;
         float *c = j->past ? row : to;
         if (bias)
             j->kernels->add(r->columns, sums, bias + r->column, c);
@@ -52,7 +53,9 @@ static void finish_part(void *user, const struct dulm_packed_result *r)
             memcpy(c, sums, r->columns * sizeof *c);
         if (j->then != DULM_IDENTITY)
             j->kernels->activation(j->then, r->columns, c, c);
-        if (j->past)
+        if (j->taker)
+            j->taker->take(j->taker->user, r->row + i, r->column, r->columns, row);
+        else if (j->past)
             j->kernels->copy_past(r->columns, row, to);
     }
     if (j->past)
@@ -73,7 +76,7 @@ static diffulm_status packed_product(const struct diffulm_runtime *rt, size_t m,
     for (size_t i = 0; i < count; i++)
         product.factor[i] = (struct dulm_packed_factor){w[i].packed, w[i].first + first};
     job->stride = dulm_packed_stride(w->packed);
-    job->past = dulm_packed_past(m, n);
+    job->past = !job->taker && dulm_packed_past(m, n);
     if (single && job->k == job->stride && job->lda == job->k)
         product.rows = job->a;
     return dulm_packed_multiply(rt, &product);
@@ -83,8 +86,16 @@ diffulm_status dulm_gemm_copies(const struct diffulm_runtime *rt, size_t m, size
                                 const float *a, size_t lda, size_t count, const struct dulm_copy *w,
                                 const float *const *bias, float *const *c, size_t ldc)
 {
-    struct job job = {rt->kernels, a, k, lda, 0, DULM_IDENTITY, false, ldc, bias, c};
+    struct job job = {rt->kernels, a, k, lda, 0, DULM_IDENTITY, false, ldc, bias, c, NULL};
     return m && n ? packed_product(rt, m, n, count, w, 0, &job) : DIFFULM_OK;
+}
+
+diffulm_status dulm_gemm_copy_taken(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                    const float *a, size_t lda, const struct dulm_copy *w,
+                                    size_t first, const float *bias, const struct dulm_taker *taker)
+{
+    struct job job = {rt->kernels, a, k, lda, 0, DULM_IDENTITY, false, 0, &bias, NULL, taker};
+    return m && n ? packed_product(rt, m, n, 1, w, first, &job) : DIFFULM_OK;
 }
 
 diffulm_status dulm_gemm_copy(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
@@ -93,7 +104,7 @@ diffulm_status dulm_gemm_copy(const struct diffulm_runtime *rt, size_t m, size_t
 {
     if (m == 0 || n == 0)
         return DIFFULM_OK;
-    struct job job = {rt->kernels, a, k, lda, 0, then, false, ldc, &bias, &c};
+    struct job job = {rt->kernels, a, k, lda, 0, then, false, ldc, &bias, &c, NULL};
     if (w->packed)
         return packed_product(rt, m, n, 1, w, first, &job);
     const diffulm_status rc =

@@ -24,6 +24,12 @@ diffulm_status dulm_gemm_copies(const struct diffulm_runtime *rt, size_t m, size
                                 const float *const *bias, float *const *c,
                                 size_t ldc) DIFFULM_MUST_USE;
 
+/* A[m, k] (lda) W[first .. first + n)^T + bias, taken as it comes; W is packed. */
+diffulm_status dulm_gemm_copy_taken(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                    const float *a, size_t lda, const struct dulm_copy *w,
+                                    size_t first, const float *bias,
+                                    const struct dulm_taker *taker) DIFFULM_MUST_USE;
+
 /* C = A B^T + bias, B [n, k] in bfloat16 as it lies (bf16.c). */
 diffulm_status dulm_gemm_stored16(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
                                   const float *a, size_t lda, const uint16_t *b, const float *bias,

@@ -149,7 +149,8 @@ struct packed_job {
     bool past; /* the caches */
     struct dulm_matrix8 w[DULM_FACTORS];
     const float *const *bias;
-    float *const *y;
+    float *const *y;                /* or, */
+    const struct dulm_taker *taker; /* if there is one, where results go */
 };
 
 static void prepare_rows(void *user, size_t row, size_t rows, void *to,
@@ -172,14 +173,16 @@ static void finish_part(void *user, const struct dulm_packed_result *r)
     const int32_t *sums = r->sums;
     float row[DULM_PACKED_TILE];
     for (size_t i = 0; i < r->rows; i++) {
-        float *to = j->y[r->factor] + (r->row + i) * j->ldy + r->column;
+        float *to = j->taker ? row : j->y[r->factor] + (r->row + i) * j->ldy + r->column;
         float *y = j->past ? row : to;
         j->rt->kernels->dequantize_row(r->columns, sums + i * r->stride, r->scales[i].scale,
                                        r->scales[i].zero, w->scales + r->column,
                                        w->sums + r->column, bias, y);
         if (j->then != DULM_IDENTITY)
             j->rt->kernels->activation(j->then, r->columns, y, y);
-        if (j->past)
+        if (j->taker)
+            j->taker->take(j->taker->user, r->row + i, r->column, r->columns, row);
+        else if (j->past)
             j->rt->kernels->copy_past(r->columns, row, to);
     }
     if (j->past)
@@ -197,7 +200,7 @@ static diffulm_status packed_product(struct packed_job *job, size_t m, size_t n,
     for (size_t i = 0; i < count; i++)
         product.factor[i] = (struct dulm_packed_factor){job->w[i].packed, job->w[i].first};
     job->stride = dulm_packed_stride(job->w[0].packed);
-    job->past = dulm_packed_past(m, n);
+    job->past = !job->taker && dulm_packed_past(m, n);
     job->top = dulm_int8_top(job->rt);
     return dulm_packed_multiply(job->rt, &product);
 }
@@ -220,6 +223,21 @@ diffulm_status dulm_gemm_int8_each(const struct diffulm_runtime *rt, size_t m, s
     for (size_t i = 0; i < count; i++)
         job.w[i] = w[i];
     return rc < 0 || m == 0 || n == 0 ? rc : packed_product(&job, m, n, count);
+}
+
+diffulm_status dulm_gemm_int8_taken(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                    const float *x, const struct dulm_matrix8 *w, size_t first,
+                                    const float *bias, const struct dulm_taker *taker)
+{
+    struct packed_job job = {.rt = rt,
+                             .k = k,
+                             .x = x,
+                             .then = DULM_IDENTITY,
+                             .w = {dulm_matrix8_from(*w, first, k)},
+                             .bias = &bias,
+                             .taker = taker};
+    const diffulm_status rc = check_inner(k);
+    return rc < 0 || m == 0 || n == 0 ? rc : packed_product(&job, m, n, 1);
 }
 
 diffulm_status dulm_gemm_int8(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,

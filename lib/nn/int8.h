@@ -37,6 +37,12 @@ diffulm_status dulm_gemm_int8_each(const struct diffulm_runtime *rt, size_t m, s
                                    const float *const *bias, float *const *y,
                                    size_t ldy) DIFFULM_MUST_USE;
 
+/* x[m, k] W[first .. first + n)^T + bias, taken as it comes; W is packed. */
+diffulm_status dulm_gemm_int8_taken(const struct diffulm_runtime *rt, size_t m, size_t n, size_t k,
+                                    const float *x, const struct dulm_matrix8 *w, size_t first,
+                                    const float *bias,
+                                    const struct dulm_taker *taker) DIFFULM_MUST_USE;
+
 /* The greatest value of an activation that products get right: 255, or 127 where the CPU adds up pairs in 16 bits. */
 int32_t dulm_int8_top(const struct diffulm_runtime *rt);
 

@@ -181,6 +181,11 @@ bool dulm_packed_alike(const struct dulm_packed *a, const struct dulm_packed *b)
            a->columns == b->columns;
 }
 
+bool dulm_packed_cut_at(const struct dulm_packed *packed, size_t first)
+{
+    return packed->part == packed->rows && first % TILE == 0;
+}
+
 enum dulm_packed_type dulm_packed_type_of(const struct dulm_packed *packed)
 {
     return packed->type;

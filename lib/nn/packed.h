@@ -69,6 +69,15 @@ struct dulm_packed_product {
 };
 enum { DULM_PACKED_TILE = 128 }; /* columns of a result at most */
 
+/* Takes a product that need not be stored, by parts: columns [column, column + columns) of a row, of which it may change the values. On
+ * whichever thread has them. */
+struct dulm_taker {
+    void (*take)(void *user, size_t row, size_t column, size_t columns, float *values);
+    void *user;
+};
+/* Whether parts of products by rows from `first` on begin with every DULM_PACKED_TILE of its columns. */
+bool dulm_packed_cut_at(const struct dulm_packed *packed, size_t first);
+
 /* Whether a result of so many numbers is better written past the caches, which it would sweep. */
 static inline bool dulm_packed_past(size_t m, size_t n)
 {

@@ -54,12 +54,13 @@ static inline float dulm_max(size_t n, const float *restrict a)
 #pragma omp simd
         for (int l = 0; l < DULM_LANES; l++)
             s[l] = a[i + (size_t)l] > s[l] ? a[i + (size_t)l] : s[l];
-    float best = -__builtin_inff();
-    for (; i < n; i++)
-        best = a[i] > best ? a[i] : best;
-    for (int l = 0; l < DULM_LANES; l++)
-        best = s[l] > best ? s[l] : best;
-    return best;
+    for (int l = 0; i < n; i++, l++)
+        s[l] = a[i] > s[l] ? a[i] : s[l];
+    for (int half = DULM_LANES / 2; half > 0; half /= 2)
+#pragma omp simd
+        for (int l = 0; l < half; l++)
+            s[l] = s[l + half] > s[l] ? s[l + half] : s[l];
+    return s[0];
 }
 
 /* e^x to about 2 units in the last place: x = n ln 2 + r, |r| <= ln 2 / 2, Taylor to r^7. Below -87.3 the
