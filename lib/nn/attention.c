@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/thread.h"
 #include "nn/head.h"
+#include "nn/onednn/scope.h"
 
 struct job {
     const struct diffulm_runtime *rt;
@@ -223,6 +224,8 @@ static void part(void *user, size_t begin, size_t end, int worker)
     struct job *job = user;
     const size_t square = job->shape->longest * job->shape->longest;
     float *scratch = job->scratch + (size_t)worker * scratch_of(job->shape);
+    struct dulm_onednn_scope scope;
+    dulm_hold(job->rt, 1, &scope);
     for (size_t i = begin; i < end; i++) {
         const size_t row = i / job->shape->heads, head = i % job->shape->heads;
         const diffulm_status rc = job->dqkv
@@ -231,6 +234,7 @@ static void part(void *user, size_t begin, size_t end, int worker)
         if (rc < 0)
             atomic_store(&job->status, rc);
     }
+    dulm_release(job->rt, &scope);
 }
 
 static diffulm_status run(struct job *job)

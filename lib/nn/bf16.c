@@ -113,6 +113,7 @@ void dulm_room_destroy(struct dulm_room *room)
     dulm_free(atomic_load(&room->fixed));
 #ifdef DULM_ONEDNN
     dulm_onednn_plans_destroy(atomic_load(&room->plans));
+    dulm_onednn_prepared_destroy(room);
 #endif
     dulm_free(room);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "nn/onednn/scope.h"
 #include "nn/runtime.h"
 
 struct gemm_job {
@@ -63,6 +64,26 @@ diffulm_status dulm_gemm_linear(const struct diffulm_runtime *rt, size_t rows, s
     if (bias)
         dulm_fill_rows(rt, rows, out, ldy, bias, y);
     return dulm_gemm(rt, false, true, rows, out, in, x, in, w, in, bias != NULL, y, ldy);
+}
+
+void dulm_hold(const struct diffulm_runtime *rt, int threads, struct dulm_onednn_scope *scope)
+{
+#ifdef DULM_ONEDNN
+    if (rt->backend == DIFFULM_BACKEND_ONEDNN)
+        dulm_onednn_enter(threads, scope);
+#else
+    (void)rt, (void)threads, (void)scope;
+#endif
+}
+
+void dulm_release(const struct diffulm_runtime *rt, const struct dulm_onednn_scope *scope)
+{
+#ifdef DULM_ONEDNN
+    if (rt->backend == DIFFULM_BACKEND_ONEDNN)
+        dulm_onednn_leave(scope);
+#else
+    (void)rt, (void)scope;
+#endif
 }
 
 diffulm_status dulm_gemm_single(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,

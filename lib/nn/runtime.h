@@ -78,14 +78,22 @@ struct dulm_block {
     size_t bytes;
     _Alignas(64) unsigned char data[];
 };
+enum { DULM_PREPARED = 32 }; /* products; a power of 2 */
 struct dulm_room {
     _Atomic(struct dulm_block *) copies, scratch, wide, fixed;
     _Atomic(struct dulm_plan *) plans; /* of packed products (onednn/plan.h) */
+    _Atomic(struct dulm_prepared *) prepared[DULM_PREPARED]; /* by shape (onednn/matmul.c) */
 };
 struct dulm_block *dulm_block_take(_Atomic(struct dulm_block *) *spare, size_t bytes);
 void dulm_block_give(_Atomic(struct dulm_block *) *spare, struct dulm_block *block);
 struct dulm_room *dulm_room_create(void);
 void dulm_room_destroy(struct dulm_room *room);
+
+struct dulm_onednn_scope; /* onednn/scope.h */
+/* Around several operations, so that oneDNN's scope is entered once: on all the runtime's threads, or on the one of a team's that
+ * calls. Signals wait in between. */
+void dulm_hold(const struct diffulm_runtime *rt, int threads, struct dulm_onednn_scope *scope);
+void dulm_release(const struct diffulm_runtime *rt, const struct dulm_onednn_scope *scope);
 
 /* The kernels of this CPU, up to DIFFULM_ISA_… */
 const struct dulm_kernels *dulm_kernels_choose(int32_t isa);
@@ -114,6 +122,7 @@ diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, bool tr
                                        size_t m, size_t n, size_t k, const uint16_t *a, size_t lda,
                                        const uint16_t *b, size_t ldb, bool accumulate, float *c,
                                        size_t ldc) DIFFULM_MUST_USE;
+void dulm_onednn_prepared_destroy(struct dulm_room *room);
 void dulm_onednn_version(int *major, int *minor);
 #endif
 

@@ -69,6 +69,35 @@ static void multiply_under_alarms(int threads)
     free(c);
 }
 
+/* Whole layers are computed while signals wait. */
+static void score_under_alarms(int threads)
+{
+    const struct itimerval often = {{0, 50}, {0, 50}}, never = {{0, 0}, {0, 0}};
+    static const int32_t tokens[8] = {0, 5, 6, 7, 8, 9, 10, 2};
+    const size_t offsets[2] = {0, 8};
+    const struct diffulm_batch batch = {
+        .struct_size = sizeof batch, .rows = 1, .offsets = offsets, .tokens = tokens};
+    struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+    float logits[8 * TINY_VOCABULARY];
+    sigset_t before, after;
+    diffulm_model *model = tiny_model_on("xlm-roberta", DIFFULM_BACKEND_ONEDNN, threads, 5);
+    arrived = 0;
+    assert_int_equal(diffulm_model_logits(model, &batch, NULL, 0, logits), DIFFULM_OK);
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &before), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    for (int i = 0; i < 20000 && arrived < 1000; i++)
+        assert_int_equal(diffulm_model_logits(model, &batch, NULL, 0, logits), DIFFULM_OK);
+    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);
+    for (int number = 1; number < SIGRTMAX; number++)
+        assert_int_equal(sigismember(&after, number), sigismember(&before, number));
+    assert_true(arrived > 0);
+    assert_int_equal(off_stack, 0);
+    assert_int_equal(elsewhere, 0);
+    diffulm_model_unref(model);
+}
+
 static void handlers_run_on_the_stack_of_the_host_s_own_thread(void **state)
 {
     (void)state;
@@ -77,6 +106,8 @@ static void handlers_run_on_the_stack_of_the_host_s_own_thread(void **state)
     host_stack = (uintptr_t)&here;
     multiply_under_alarms(1);
     multiply_under_alarms(2);
+    score_under_alarms(1);
+    score_under_alarms(2);
 }
 
 int main(void)

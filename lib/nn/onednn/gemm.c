@@ -34,9 +34,17 @@ static void block_team(int threads, sigset_t *before)
     }
 }
 
+/* Threads of the calling thread's innermost scope; 0: it is in none. */
+static _Thread_local int held;
+
+/* Threads that join a team while the signals of its first one wait begin as it is. */
 void dulm_onednn_enter(int threads, struct dulm_onednn_scope *scope)
 {
     scope->threads = dulm_threads_here(threads);
+    scope->outer = held;
+    if (held == scope->threads)
+        return;
+    held = scope->threads;
     block_team(scope->threads, &scope->signals);
     scope->before = omp_get_max_threads();
     if (scope->before != scope->threads)
@@ -45,6 +53,9 @@ void dulm_onednn_enter(int threads, struct dulm_onednn_scope *scope)
 
 void dulm_onednn_leave(const struct dulm_onednn_scope *scope)
 {
+    if (scope->outer == scope->threads)
+        return;
+    held = scope->outer;
     if (scope->before != scope->threads)
         omp_set_num_threads(scope->before);
     pthread_sigmask(SIG_SETMASK, &scope->signals, NULL);

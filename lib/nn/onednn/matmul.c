@@ -1,18 +1,30 @@
 /* matmul.c: products by oneDNN's matmul primitive, of matrices in bfloat16 or single precision, summed in single precision.
- * oneDNN keeps the compiled primitives of shapes it has seen (its primitive cache), so making one again is cheap. */
+ * oneDNN keeps the compiled primitives of shapes it has seen; the runtime keeps what is made around them, which takes longer
+ * than a small product. */
 #include <pthread.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 #include "nn/onednn/api.h"
 #include "nn/onednn/scope.h"
 #include "nn/runtime.h"
 
-struct product {
+struct shape {
+    int threads;
+    dnnl_data_type_t type;
+    bool trans_a, trans_b, accumulate, biased;
+    size_t m, n, k, lda, ldb, ldc;
+};
+
+/* Of a shape; used by one thread at a time. */
+struct dulm_prepared {
+    struct shape shape;
     dnnl_memory_desc_t a, b, bias, c;
     dnnl_primitive_attr_t attributes;
     dnnl_primitive_desc_t plan;
     dnnl_primitive_t primitive;
     dnnl_memory_t a_memory, b_memory, bias_memory, c_memory, scratch_memory;
+    size_t scratch_bytes;
     dnnl_stream_t stream;
 };
 
@@ -55,7 +67,7 @@ void dulm_onednn_forget(dnnl_memory_desc_t *d)
 #endif
 }
 
-static dnnl_status_t add_to_c(struct product *p)
+static dnnl_status_t add_to_c(struct dulm_prepared *p)
 {
     dnnl_post_ops_t sum;
     dnnl_status_t rc = dnnl_post_ops_create(&sum);
@@ -88,41 +100,53 @@ dnnl_status_t dulm_onednn_matmul_plan(dnnl_primitive_desc_t *plan, const dnnl_me
 #endif
 }
 
-static dnnl_status_t bind(struct product *p, const void *a, const void *b, const float *bias,
-                          float *c)
+/* Without data as yet. */
+static dnnl_status_t make_memories(struct dulm_prepared *p)
 {
-    /* oneDNN takes inputs without const, and does not write to them. */
-    dnnl_status_t rc = dnnl_memory_create(&p->a_memory, DULM_AS_ARGUMENT(p->a), engine, (void *)a);
+    const dulm_onednn_described scratch =
+        dnnl_primitive_desc_query_md(p->plan, dnnl_query_scratchpad_md, 0);
+    dnnl_status_t rc =
+        dnnl_memory_create(&p->a_memory, DULM_AS_ARGUMENT(p->a), engine, DNNL_MEMORY_NONE);
     if (rc == dnnl_success)
-        rc = dnnl_memory_create(&p->b_memory, DULM_AS_ARGUMENT(p->b), engine, (void *)b);
-    if (rc == dnnl_success && bias)
-        rc = dnnl_memory_create(&p->bias_memory, DULM_AS_ARGUMENT(p->bias), engine, (void *)bias);
+        rc = dnnl_memory_create(&p->b_memory, DULM_AS_ARGUMENT(p->b), engine, DNNL_MEMORY_NONE);
+    if (rc == dnnl_success && p->shape.biased)
+        rc = dnnl_memory_create(&p->bias_memory, DULM_AS_ARGUMENT(p->bias), engine,
+                                DNNL_MEMORY_NONE);
     if (rc == dnnl_success)
-        rc = dnnl_memory_create(&p->c_memory, DULM_AS_ARGUMENT(p->c), engine, c);
+        rc = dnnl_memory_create(&p->c_memory, DULM_AS_ARGUMENT(p->c), engine, DNNL_MEMORY_NONE);
+    p->scratch_bytes = dnnl_memory_desc_get_size(scratch);
+    if (rc == dnnl_success && p->scratch_bytes)
+        rc = dnnl_memory_create(&p->scratch_memory, scratch, engine, DNNL_MEMORY_NONE);
     return rc;
 }
 
-/* oneDNN's own scratch memory would be freed with the primitive, after every product. */
-static dnnl_status_t give_scratch(struct product *p, struct dulm_room *room,
-                                  struct dulm_block **block)
+struct data {
+    const void *a, *b;
+    const float *bias; /* [n], or NULL */
+    float *c;
+};
+
+static dnnl_status_t bind(struct dulm_prepared *p, const struct data *d, void *scratch)
 {
-    const dulm_onednn_described d =
-        dnnl_primitive_desc_query_md(p->plan, dnnl_query_scratchpad_md, 0);
-    *block = NULL;
-    if (dnnl_memory_desc_get_size(d) == 0)
-        return dnnl_success;
-    *block = dulm_block_take(&room->scratch, dnnl_memory_desc_get_size(d));
-    return *block ? dnnl_memory_create(&p->scratch_memory, d, engine, (*block)->data)
-                  : dnnl_out_of_memory;
+    /* oneDNN takes inputs without const, and does not write to them. */
+    dnnl_status_t rc = dnnl_memory_set_data_handle(p->a_memory, (void *)d->a);
+    if (rc == dnnl_success)
+        rc = dnnl_memory_set_data_handle(p->b_memory, (void *)d->b);
+    if (rc == dnnl_success && p->bias_memory)
+        rc = dnnl_memory_set_data_handle(p->bias_memory, (void *)d->bias);
+    if (rc == dnnl_success)
+        rc = dnnl_memory_set_data_handle(p->c_memory, d->c);
+    if (rc == dnnl_success && p->scratch_memory)
+        rc = dnnl_memory_set_data_handle(p->scratch_memory, scratch);
+    return rc;
 }
 
-static dnnl_status_t execute(struct product *p, struct dulm_room *room)
+/* oneDNN's own scratch memory would be freed with the primitive; the room's serves all. */
+static dnnl_status_t execute(struct dulm_prepared *p, const struct data *d, struct dulm_room *room)
 {
-    struct dulm_block *scratch;
-    dnnl_status_t rc = dnnl_stream_create(&p->stream, engine, dnnl_stream_default_flags);
-    if (rc != dnnl_success)
-        return rc;
-    rc = give_scratch(p, room, &scratch);
+    struct dulm_block *scratch = NULL;
+    if (p->scratch_bytes && !(scratch = dulm_block_take(&room->scratch, p->scratch_bytes)))
+        return dnnl_out_of_memory;
     dnnl_exec_arg_t arguments[5] = {
         {DNNL_ARG_SRC, p->a_memory}, {DNNL_ARG_WEIGHTS, p->b_memory}, {DNNL_ARG_DST, p->c_memory}};
     int count = 3;
@@ -130,6 +154,7 @@ static dnnl_status_t execute(struct product *p, struct dulm_room *room)
         arguments[count++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, p->scratch_memory};
     if (p->bias_memory)
         arguments[count++] = (dnnl_exec_arg_t){DNNL_ARG_BIAS, p->bias_memory};
+    dnnl_status_t rc = bind(p, d, scratch ? scratch->data : NULL);
     if (rc == dnnl_success)
         rc = dnnl_primitive_execute(p->primitive, p->stream, count, arguments);
     if (rc == dnnl_success)
@@ -139,8 +164,10 @@ static dnnl_status_t execute(struct product *p, struct dulm_room *room)
     return rc;
 }
 
-static void discard(struct product *p)
+static void discard(struct dulm_prepared *p)
 {
+    if (!p)
+        return;
     if (p->stream)
         dnnl_stream_destroy(p->stream);
     if (p->scratch_memory)
@@ -163,21 +190,12 @@ static void discard(struct product *p)
     dulm_onednn_forget(&p->bias);
     dulm_onednn_forget(&p->b);
     dulm_onednn_forget(&p->a);
+    dulm_free(p);
 }
 
-struct call {
-    int threads;
-    struct dulm_room *room;
-    dnnl_data_type_t type;
-    bool trans_a, trans_b, accumulate;
-    size_t m, n, k, lda, ldb, ldc;
-    const void *a, *b;
-    const float *bias; /* [n], or NULL */
-    float *c;
-};
-
-static dnnl_status_t plan_and_execute(const struct call *q, struct product *p)
+static dnnl_status_t describe_all(struct dulm_prepared *p)
 {
+    const struct shape *q = &p->shape;
     dnnl_status_t rc = dulm_onednn_describe(&p->a, q->m, q->k, q->type, q->trans_a ? 1 : q->lda,
                                             q->trans_a ? q->lda : 1);
     if (rc == dnnl_success)
@@ -185,40 +203,89 @@ static dnnl_status_t plan_and_execute(const struct call *q, struct product *p)
                                   q->trans_b ? q->ldb : 1);
     if (rc == dnnl_success)
         rc = dulm_onednn_describe(&p->c, q->m, q->n, dnnl_f32, q->ldc, 1);
-    if (rc == dnnl_success && q->bias)
+    if (rc == dnnl_success && q->biased)
         rc = dulm_onednn_describe(&p->bias, 1, q->n, dnnl_f32, q->n, 1);
+    return rc;
+}
+
+static dnnl_status_t prepare(struct dulm_prepared *p)
+{
+    dnnl_status_t rc = describe_all(p);
     if (rc == dnnl_success)
         rc = dnnl_primitive_attr_create(&p->attributes);
     if (rc == dnnl_success)
         rc = dnnl_primitive_attr_set_scratchpad_mode(p->attributes, dnnl_scratchpad_mode_user);
-    if (rc == dnnl_success && q->accumulate)
+    if (rc == dnnl_success && p->shape.accumulate)
         rc = add_to_c(p);
     if (rc == dnnl_success)
-        rc = dulm_onednn_matmul_plan(&p->plan, &p->a, &p->b, q->bias ? &p->bias : NULL, &p->c,
-                                     p->attributes);
+        rc = dulm_onednn_matmul_plan(&p->plan, &p->a, &p->b, p->shape.biased ? &p->bias : NULL,
+                                     &p->c, p->attributes);
     if (rc == dnnl_success)
         rc = dnnl_primitive_create(&p->primitive, p->plan);
     if (rc == dnnl_success)
-        rc = bind(p, q->a, q->b, q->bias, q->c);
-    return rc == dnnl_success ? execute(p, q->room) : rc;
+        rc = make_memories(p);
+    if (rc == dnnl_success)
+        rc = dnnl_stream_create(&p->stream, engine, dnnl_stream_default_flags);
+    return rc;
 }
 
-static diffulm_status multiply(const struct call *q)
+static bool same(const struct shape *a, const struct shape *b)
+{
+    return a->threads == b->threads && a->type == b->type && a->trans_a == b->trans_a &&
+           a->trans_b == b->trans_b && a->accumulate == b->accumulate && a->biased == b->biased &&
+           a->m == b->m && a->n == b->n && a->k == b->k && a->lda == b->lda && a->ldb == b->ldb &&
+           a->ldc == b->ldc;
+}
+
+static _Atomic(struct dulm_prepared *) *place_of(struct dulm_room *room, const struct shape *s)
+{
+    size_t h = (s->m * 31 + s->n) * 31 + s->k;
+    h = h * 31 + s->trans_a * 4u + s->trans_b * 2u + s->accumulate;
+    return &room->prepared[h * 0x9E3779B97F4A7C15u >> 32 & (DULM_PREPARED - 1)];
+}
+
+/* The one that is kept, or a new one; *rc of a new one may be a failure. */
+static struct dulm_prepared *take(struct dulm_room *room, const struct shape *s, dnnl_status_t *rc)
+{
+    struct dulm_prepared *p = atomic_exchange(place_of(room, s), NULL);
+    if (p && same(&p->shape, s))
+        return p;
+    discard(p);
+    p = dulm_alloc_zero(1, sizeof *p);
+    if (p) {
+        p->shape = *s;
+        *rc = prepare(p);
+    } else
+        *rc = dnnl_out_of_memory;
+    return p;
+}
+
+void dulm_onednn_prepared_destroy(struct dulm_room *room)
+{
+    for (size_t i = 0; i < DULM_PREPARED; i++)
+        discard(atomic_exchange(&room->prepared[i], NULL));
+}
+
+static diffulm_status multiply(const struct diffulm_runtime *rt, struct shape s,
+                               const struct data *d)
 {
     struct dulm_onednn_scope scope;
-    struct product p = {0};
-    dulm_onednn_enter(q->threads, &scope);
+    struct dulm_prepared *p = NULL;
+    dulm_onednn_enter(rt->threads, &scope);
+    s.threads = scope.threads;
     dnnl_status_t rc;
     dulm_onednn_engine(&rc);
     if (rc == dnnl_success)
-        rc = plan_and_execute(q, &p);
-    discard(&p);
+        p = take(rt->room, &s, &rc);
+    if (rc == dnnl_success)
+        rc = execute(p, d, rt->room);
+    discard(rc == dnnl_success ? atomic_exchange(place_of(rt->room, &s), p) : p);
     dulm_onednn_leave(&scope);
     if (rc == dnnl_out_of_memory)
         return dulm_fail_memory();
     if (rc != dnnl_success)
-        return dulm_fail(DIFFULM_E_INTERNAL, "oneDNN refused a product of %zu x %zu x %zu: %d",
-                         q->m, q->n, q->k, (int)rc);
+        return dulm_fail(DIFFULM_E_INTERNAL, "oneDNN refused a product of %zu x %zu x %zu: %d", s.m,
+                         s.n, s.k, (int)rc);
     return DIFFULM_OK;
 }
 
@@ -226,21 +293,17 @@ diffulm_status dulm_onednn_matmul(const struct diffulm_runtime *rt, size_t m, si
                                   const float *a, size_t lda, const float *b, size_t ldb,
                                   const float *bias, bool accumulate, float *c, size_t ldc)
 {
-    return multiply(&(struct call){.threads = rt->threads,
-                                   .room = rt->room,
-                                   .type = dnnl_f32,
-                                   .trans_b = true,
-                                   .accumulate = accumulate,
-                                   .m = m,
-                                   .n = n,
-                                   .k = k,
-                                   .lda = lda,
-                                   .ldb = ldb,
-                                   .ldc = ldc,
-                                   .a = a,
-                                   .b = b,
-                                   .bias = bias,
-                                   .c = c});
+    const struct shape s = {.type = dnnl_f32,
+                            .trans_b = true,
+                            .accumulate = accumulate,
+                            .biased = bias != NULL,
+                            .m = m,
+                            .n = n,
+                            .k = k,
+                            .lda = lda,
+                            .ldb = ldb,
+                            .ldc = ldc};
+    return multiply(rt, s, &(struct data){a, b, bias, c});
 }
 
 diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, bool trans_a, bool trans_b,
@@ -248,19 +311,15 @@ diffulm_status dulm_onednn_matmul_bf16(const struct diffulm_runtime *rt, bool tr
                                        const uint16_t *b, size_t ldb, bool accumulate, float *c,
                                        size_t ldc)
 {
-    return multiply(&(struct call){.threads = rt->threads,
-                                   .room = rt->room,
-                                   .type = dnnl_bf16,
-                                   .trans_a = trans_a,
-                                   .trans_b = trans_b,
-                                   .accumulate = accumulate,
-                                   .m = m,
-                                   .n = n,
-                                   .k = k,
-                                   .lda = lda,
-                                   .ldb = ldb,
-                                   .ldc = ldc,
-                                   .a = a,
-                                   .b = b,
-                                   .c = c});
+    const struct shape s = {.type = dnnl_bf16,
+                            .trans_a = trans_a,
+                            .trans_b = trans_b,
+                            .accumulate = accumulate,
+                            .m = m,
+                            .n = n,
+                            .k = k,
+                            .lda = lda,
+                            .ldb = ldb,
+                            .ldc = ldc};
+    return multiply(rt, s, &(struct data){a, b, NULL, c});
 }
