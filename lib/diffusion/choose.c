@@ -182,9 +182,9 @@ static diffulm_status draw(struct job *j, const float *states, size_t i, bool al
     return DIFFULM_OK;
 }
 
-/* Tokens whose parts exist before they are joined. Sums are scaled by the highest logit before these: how many they are may depend on
- * nothing. */
-enum { APART = 16384, PARTS = APART / DULM_PACKED_TILE };
+/* Tokens whose parts exist before they are joined. A part that is below the highest logit before these needs no more than its sum, so
+ * the first are few; how many they are may depend on nothing. */
+enum { APART = 16384, FIRST_APART = 1024, PARTS = APART / DULM_PACKED_TILE };
 _Static_assert(DULM_HEAD_ROWS *(sizeof(float) + PARTS * sizeof(struct dulm_running_part)) <=
                    DULM_HEAD_TILE * sizeof(float),
                "they lie where logits would");
@@ -258,7 +258,7 @@ static diffulm_status choose_running(struct job *j)
     const bool apart = comes_apart(s);
     struct dulm_step_buffers *b = &s->step;
     const size_t v = (size_t)s->model->config.vocabulary;
-    const size_t width = apart ? APART : dulm_head_width(s->model, n);
+    size_t width = apart ? FIRST_APART : dulm_head_width(s->model, n);
     const float *states;
     diffulm_status rc = dulm_head_states(s->workspace, s->model, NULL, j->position, n, &states);
     if (rc < 0)
@@ -272,6 +272,7 @@ static diffulm_status choose_running(struct job *j)
         rc = (apart ? fold_apart : fold_whole)(j, states);
         if (rc < 0)
             return rc;
+        width = apart ? APART : width;
     }
     for (size_t i = 0; draws(s) && rc == DIFFULM_OK && i < n; i++)
         rc = draw(j, states, i, width == v);
