@@ -15,6 +15,7 @@ import counts
 MIB = 1 << 20
 FLOAT = 4
 HEAD_ROWS, HEAD_TILE = 512, 1 << 19  # positions and logits of a tile of the vocabulary (arch/score.h)
+APART, PART = 16384, 3  # pieces whose parts exist at a time, and words of a part (diffusion/choose.c)
 LOGITS, LOGITS_ROWS, LOGITS_TILE = 32 << 20, 512, 2048  # numbers, rows and pieces of an update's logits (arch/head_loss.c)
 BLOCK, INNER = 8 << 20, 16384  # of copies in bfloat16 (nn/bf16.c)
 WIDE = 1 << 20  # numbers of a matrix in 16 bits that are widened at a time (nn/half.c)
@@ -98,8 +99,8 @@ def copies(products, precision):
 
 
 def scoring(g, rows, tokens, threads, precision, packed, kept):
-    """A session's floats: activations of one layer, attention of a row and head for each thread, logits of a tile; 150 bytes a position for
-    canvases and candidates; kept keys and values of the source."""
+    """A session's floats: activations of one layer, attention of a row and head for each thread, logits of a tile or, of packed matrices, what
+    their parts leave behind; 150 bytes a position for canvases and candidates; kept keys and values of the source."""
     d, f, all_tokens = g.hidden, g.ffn, rows * tokens
     wide, head = max(f, 3 * d), min(HEAD_ROWS, int(DENOISED * all_tokens))
     floats = all_tokens * (5 * d + wide + max(f, d))
@@ -108,7 +109,9 @@ def scoring(g, rows, tokens, threads, precision, packed, kept):
         floats += threads * (tokens * (features + 18) + 6 * features)
     else:
         floats += threads * 2 * tokens * tokens
-    floats += head * 2 * d + min(head * g.vocabulary, HEAD_TILE)
+    apart = packed or precision == "int8"
+    logits = head * (1 + PART * -(-min(g.vocabulary, APART) // TILE_COLUMNS)) if apart else min(head * g.vocabulary, HEAD_TILE)
+    floats += head * 2 * d + logits
     if kept:
         floats += 2 * g.layers * d * int(GIVEN * all_tokens)
     products = counts.forward(g, all_tokens, tokens, head)
