@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "arch/block.h"
-#include "nn/onednn/scope.h"
 
 static const float *attention_input(const struct dulm_pass *p, int layer, const float *x,
                                     const struct dulm_block_state *s)
@@ -114,13 +113,8 @@ diffulm_status dulm_block_output(const struct dulm_pass *pass, int layer, const 
 diffulm_status dulm_block_forward(const struct dulm_pass *pass, int layer, const float *x,
                                   struct dulm_block_state *state)
 {
-    struct dulm_onednn_scope scope;
-    dulm_hold(pass->rt, pass->rt->threads, &scope);
     diffulm_status rc = dulm_block_context(pass, layer, x, state);
-    if (rc == DIFFULM_OK)
-        rc = dulm_block_output(pass, layer, x, state);
-    dulm_release(pass->rt, &scope);
-    return rc;
+    return rc < 0 ? rc : dulm_block_output(pass, layer, x, state);
 }
 
 /* da: gradient of attn_out, filled here (not added to). dout: gradient of out. */

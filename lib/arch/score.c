@@ -9,6 +9,7 @@
 #include "arch/quantized.h"
 #include "base/alloc.h"
 #include "base/error.h"
+#include "nn/onednn/scope.h"
 
 struct dulm_workspace {
     struct dulm_pass_buffers buffers;
@@ -164,8 +165,11 @@ diffulm_status dulm_encode(struct dulm_workspace *ws, const struct diffulm_model
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
             return dulm_fail(DIFFULM_E_CANCELLED, "cancelled in layer %d", layer);
         state.ffn_sum = state.out = x[(layer + 1) % 2];
+        struct dulm_onednn_scope scope;
+        dulm_hold(p->rt, p->rt->threads, &scope);
         rc = layer + 1 < layers ? dulm_block_forward(p, layer, x[layer % 2], &state)
                                 : last_layer(p, layer, x[layer % 2], &state);
+        dulm_release(p->rt, &scope);
         if (rc < 0)
             return rc;
     }
